@@ -115,7 +115,7 @@ static void print_queues(struct vgpu *dev, FILE *out)
 	}
 }
 
-static void print_stats(struct vgpu *dev, FILE *out)
+void control_print_stats(struct vgpu *dev, FILE *out)
 {
 	const struct vgpu_stats *s = &dev->stats;
 	const struct {
@@ -174,7 +174,7 @@ static void set(struct vgpu *dev, char *arguments, FILE *out)
 static void execute(struct vgpu *dev, char *line, FILE *out)
 {
 	if (!strcmp(line, "stats")) {
-		print_stats(dev, out);
+		control_print_stats(dev, out);
 	} else if (!strcmp(line, "settings")) {
 		fputc('{', out);
 		settings_print(dev, out);

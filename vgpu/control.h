@@ -10,6 +10,7 @@
 #define VGPU_CONTROL_H
 
 #include <poll.h>
+#include <stdio.h>
 
 struct vgpu;
 struct control;
@@ -17,6 +18,8 @@ struct control;
 #define CONTROL_CLIENTS 4
 #define CONTROL_FDS	(1 + CONTROL_CLIENTS)
 
+/* Writes what "stats" answers; the program also does so when it ends (--stats). */
+void control_print_stats(struct vgpu *dev, FILE *out);
 /* Listens on path (an existing socket there is replaced). 0 or -errno. */
 int control_create(struct control **out, const char *path);
 void control_destroy(struct control *control);

@@ -22,6 +22,7 @@ struct options {
 	const char *socket;
 	const char *control;
 	const char *trace;
+	const char *stats;
 	const char *firmware;
 	uint64_t vram_bytes;
 	uint64_t seed;
@@ -161,7 +162,7 @@ static void event_loop(struct vgpu *dev, struct vfio_user *vu, struct control *c
 static void usage(FILE *out)
 {
 	fputs("usage: vgpu --socket PATH [--control PATH] [--vram SIZE] [--seed N] [--trace FILE]\n"
-	      "            [--set NAME=VALUE]...\n"
+	      "            [--stats FILE] [--set NAME=VALUE]...\n"
 	      "       vgpu --firmware DIR\n"
 	      "A virtual AMD Instinct MI50 for QEMU's vfio-user-pci.\n"
 	      "  --socket PATH    where QEMU connects\n"
@@ -169,6 +170,7 @@ static void usage(FILE *out)
 	      "  --vram SIZE      256M to 8G, a power of two (1G)\n"
 	      "  --seed N         of the engines' scheduling (1)\n"
 	      "  --trace FILE     write events there, one JSON object a line\n"
+	      "  --stats FILE     write the counters there at the end\n"
 	      "  --firmware DIR   write the stub firmware files that the driver loads, and exit\n"
 	      "  --set NAME=VALUE, or --NAME VALUE:\n",
 	      out);
@@ -225,6 +227,8 @@ static void parse_options(int argc, char **argv, struct options *o, struct pendi
 			o->control = value;
 		else if (!strcmp(name, "trace"))
 			o->trace = value;
+		else if (!strcmp(name, "stats"))
+			o->stats = value;
 		else if (!strcmp(name, "firmware"))
 			o->firmware = value;
 		else if (!strcmp(name, "vram") && parse_size(value, &o->vram_bytes))
@@ -251,6 +255,18 @@ static void apply_pending(struct vgpu *dev, struct pending *pending)
 		} else {
 			die("--set", "takes NAME=VALUE");
 		}
+	}
+}
+
+static void write_stats(struct vgpu *dev, const char *path)
+{
+	FILE *out = fopen(path, "we");
+
+	if (out) {
+		control_print_stats(dev, out);
+		fclose(out);
+	} else {
+		fprintf(stderr, "vgpu: %s: %s\n", path, strerror(errno));
 	}
 }
 
@@ -303,6 +319,8 @@ int main(int argc, char **argv)
 		check(o.control, control_create(&control, o.control));
 	check(o.socket, serve(dev, &vu, o.socket));
 	event_loop(dev, vu, control, &normal);
+	if (o.stats)
+		write_stats(dev, o.stats);
 	vfio_user_destroy(vu);
 	if (control)
 		control_destroy(control);

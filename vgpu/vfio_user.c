@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -27,7 +28,9 @@
  * A client that does not empty its socket, or does not answer, is given up after this time. QEMU
  * waits 5 s for a reply (x-msg-timeout), so it is less than that.
  */
+#ifndef CLIENT_TIMEOUT_MS /* a fuzzer cannot wait */
 #define CLIENT_TIMEOUT_MS 1000
+#endif
 
 /*
  * Where the data of DMA_READ replies and DMA_WRITE requests starts in the payload. The protocol
@@ -461,7 +464,9 @@ static void disconnect(struct vfio_user *vu)
 {
 	unsigned int i;
 
+	vu->in_callback = true;
 	vfio_user_take_back(vu);
+	vu->in_callback = false;
 	for (i = 0; i < vu->num_rx_fds; i++)
 		close(vu->rx_fds[i].fd);
 	if (vu->client_fd >= 0)
@@ -507,15 +512,13 @@ int vfio_user_dispatch(struct vfio_user *vu)
 	return err == -ECONNRESET ? err : -EPROTO;
 }
 
-bool vfio_user_pending(const struct vfio_user *vu)
+int vfio_user_poll_fd(const struct vfio_user *vu)
 {
 	struct header header;
 
-	return vu->failure || peek_message(vu, vu->rx_start, &header);
-}
-
-int vfio_user_poll_fd(const struct vfio_user *vu)
-{
+	/* A DMA request has left messages here, which the socket does not tell of any more. */
+	if (vu->failure || peek_message(vu, vu->rx_start, &header))
+		return vu->kept_fd;
 	return vu->client_fd >= 0 ? vu->client_fd : vu->listen_fd;
 }
 
@@ -552,9 +555,10 @@ static int allocate(struct vfio_user **out, const struct vfio_user_config *confi
 	vu->config = *config;
 	vu->ops = *ops;
 	vu->opaque = opaque;
+	vu->kept_fd = eventfd(1, EFD_CLOEXEC);
 	vu->rx = malloc(RX_BYTES);
 	vu->tx = malloc(MAX_MESSAGE_BYTES);
-	if (!vu->rx || !vu->tx || allocate_vectors(vu)) {
+	if (vu->kept_fd < 0 || !vu->rx || !vu->tx || allocate_vectors(vu)) {
 		vfio_user_destroy(vu);
 		return -ENOMEM;
 	}
@@ -619,6 +623,8 @@ void vfio_user_destroy(struct vfio_user *vu)
 		close(vu->listen_fd);
 	if (vu->path[0])
 		unlink(vu->path);
+	if (vu->kept_fd >= 0)
+		close(vu->kept_fd);
 	for (index = 0; index < VFIO_USER_NUM_IRQS; index++)
 		free(vu->eventfds[index]);
 	free(vu->ranges);

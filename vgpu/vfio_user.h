@@ -26,8 +26,9 @@ struct vfio_user_region {
 };
 
 /*
- * What the device does. Callbacks return 0 or -errno, which goes to the client as the error of the
- * reply. They are called from vfio_user_dispatch() only and must not wait for the client.
+ * What the device does; every callback is needed. They return 0 or -errno, which goes to the client
+ * as the error of the reply. They are called from vfio_user_dispatch() and vfio_user_destroy() only
+ * and must not wait for the client.
  */
 struct vfio_user_ops {
 	int (*read)(void *opaque, unsigned int region, uint64_t offset, void *data, uint32_t bytes);
@@ -35,13 +36,17 @@ struct vfio_user_ops {
 		     uint32_t bytes);
 	/*
 	 * Guest memory [iova, iova + bytes) appears. fd is -1 for ranges the client cannot share
-	 * (other devices' BARs); the callee owns fd from here on, also when it fails.
+	 * (other devices' BARs); the callee owns fd from here on, also when it fails. The range is
+	 * page aligned, overlaps no other one, and lies within the file that fd is.
 	 */
 	int (*dma_map)(void *opaque, uint64_t iova, uint64_t bytes, int fd, uint64_t fd_offset,
 		       bool writable);
 	/* ... and goes away. An unknown range is -ENOENT. */
 	int (*dma_unmap)(void *opaque, uint64_t iova, uint64_t bytes);
-	/* Vector of interrupt index gets an eventfd (owned by the callee), or loses it (-1). */
+	/*
+	 * Vector of interrupt index gets an eventfd (owned by the callee, also when it fails;
+	 * writes do not block), or loses it (-1).
+	 */
 	int (*set_irq)(void *opaque, unsigned int index, unsigned int vector, int eventfd);
 	/* The client asks for a function level reset. */
 	void (*reset)(void *opaque);
@@ -58,28 +63,26 @@ struct vfio_user;
 int vfio_user_create(struct vfio_user **out, const char *path,
 		     const struct vfio_user_config *config, const struct vfio_user_ops *ops,
 		     void *opaque);
-/* The same around a connected, non-blocking socket (owned by the server); never listens. */
+/* The same around a connected socket, which it owns if it succeeds. Never listens. */
 int vfio_user_create_connected(struct vfio_user **out, int fd,
 			       const struct vfio_user_config *config,
 			       const struct vfio_user_ops *ops, void *opaque);
 void vfio_user_destroy(struct vfio_user *vu);
 
-/* The descriptor to poll for POLLIN: the listener, or the connection once there is one. */
+/*
+ * The descriptor to poll for POLLIN: the listener, or the connection once there is one, or one that
+ * is always readable while requests are kept. So ask before every poll.
+ */
 int vfio_user_poll_fd(const struct vfio_user *vu);
 bool vfio_user_connected(const struct vfio_user *vu);
 
 /*
  * Handles everything that can be handled without blocking. Returns 0, -ECONNRESET when the client
  * has left (the server listens again, all DMA ranges and interrupts were taken back through the
- * callbacks), or -EPROTO after dropping a client that broke the protocol.
+ * callbacks), or -EPROTO after dropping a client that broke the protocol, likewise. Without a
+ * client: -errno of accept(), or -ENOTCONN if there is nothing to listen on.
  */
 int vfio_user_dispatch(struct vfio_user *vu);
-
-/*
- * True if dispatch has something to do although the descriptor is not readable: requests that
- * arrived during vfio_user_dma_read() or vfio_user_dma_write(). Ask after each of them.
- */
-bool vfio_user_pending(const struct vfio_user *vu);
 
 /*
  * Reads or writes guest memory through the client, for ranges that came without an fd. Blocks for

@@ -157,6 +157,7 @@ struct vfio_user {
 
 	int listen_fd; /* -1: the server was made around a connection */
 	int client_fd; /* -1: no client */
+	int kept_fd;   /* always readable: polled while rx holds a complete message */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 	bool negotiated;  /* VERSION was exchanged */

@@ -288,7 +288,7 @@ static int check_eventfd(int fd)
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	bytes = readlink(link, target, sizeof(target));
-	if (bytes != sizeof(expected) - 1 || memcmp(target, expected, bytes))
+	if (bytes != sizeof(expected) - 1 || memcmp(target, expected, bytes) != 0)
 		return -EINVAL;
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))

@@ -38,9 +38,9 @@ def firmware():
 
 
 class Gpu:
-    """One vgpu process. Files in run_dir: vgpuN.sock, vgpuN.ctl (control), vgpuN.log."""
+    """One vgpu process. Files in run_dir: vgpuN.sock, vgpuN.ctl (control), vgpuN.trace, vgpuN.log."""
 
-    def __init__(self, index, run_dir, vram, args):
+    def __init__(self, index, run_dir, vram, args, trace):
         self.name = f"vgpu{index}"
         self.port = f"gpu{index}"
         self.log = run_dir / f"{self.name}.log"
@@ -50,6 +50,8 @@ class Gpu:
             if len(os.fsencode(path)) > 107:
                 raise Failure(f"{path} is too long for a socket; choose a shorter --run-dir")
             path.unlink(missing_ok=True)
+        if trace:
+            args = ["--trace", run_dir / f"{self.name}.trace", *args]
         self.process = spawn([PROGRAM, "--socket", self.socket, "--control", self.control,
                               "--vram", vram, *args], self.log, cwd=run_dir)
 
@@ -73,15 +75,12 @@ class Gpu:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
             raise Failure(f"{self.name} {how} while the machine was running\n" + tail(self.log, 20))
 
-    def close(self, patient=True):
-        """Ends the process. QEMU has left before, so it is about to end by itself."""
-        if patient:
+    def close(self):
+        """Ends the process; asked first, so that it can write out its trace."""
+        if self.process.poll() is None:
+            self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(1)
-            if self.process.poll() is None:
-                self.process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(3)
+                self.process.wait(5)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()

@@ -144,14 +144,18 @@ class Relay:
             poll.register(0, select.POLLIN)
 
 
+def wake_up():
+    """Lines that bring a restored guest into the present: its clock and its randomness."""
+    now = time.time_ns()
+    return [f"clock {now // 10**9} {now % 10**9}", f"seed {os.urandom(64).hex()}"]
+
+
 def job(command, cwd, share, env, terminal):
     """The lines that describe the command to the agent, in its words."""
     def hexed(text):
         return os.fsencode(text).hex()
 
-    now = time.time_ns()
-    lines = [f"clock {now // 10**9} {now % 10**9}", f"seed {os.urandom(64).hex()}",
-             f"cwd {hexed(cwd)}", f"sync {hexed(share)}"]
+    lines = [f"cwd {hexed(cwd)}", f"sync {hexed(share)}"]
     lines += [f"env {hexed(f'{name}={value}')}" for name, value in env.items()]
     lines += [f"arg {hexed(arg)}" for arg in command]
     if terminal:

@@ -252,7 +252,7 @@ static void atomic_mem_adds_64_bits(void)
 		queue_emit(&bench.queue, dw, pm4_atomic_add64(dw, va_of(&bench, 0), 7));
 	queue_finish(&bench.queue);
 	memcpy(&value, bench.dw, sizeof(value));
-	ksft_assert(value == 0xfffffff0 + 700, "the sum is 0x%llx", (unsigned long long)value);
+	ksft_assert(value == 0xfffffff0ull + 700, "the sum is 0x%llx", (unsigned long long)value);
 	bench_close(&bench);
 }
 

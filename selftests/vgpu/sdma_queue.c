@@ -81,7 +81,7 @@ static void atomic_adds_64_bits(void)
 	}
 	queue_finish(&bench.queue);
 	memcpy(&value, bench.dw, sizeof(value));
-	ksft_assert(value == 0xfffffff0 + 200, "the sum is 0x%llx", (unsigned long long)value);
+	ksft_assert(value == 0xfffffff0ull + 200, "the sum is 0x%llx", (unsigned long long)value);
 	bench_close(&bench);
 }
 

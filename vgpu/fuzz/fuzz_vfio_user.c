@@ -4,12 +4,13 @@
  *
  * The input is a list of steps. A step sends raw bytes, sends a message whose header is made to
  * fit (so that the fuzzer need not guess lengths), or has the device do DMA. After each step the
- * server dispatches and the replies are thrown away. In the end nothing may be left over: no
- * descriptor, no guest memory, no interrupt.
+ * server dispatches and the replies are thrown away. Build with -DCLIENT_TIMEOUT_MS=0. In the end
+ * nothing may be left over: no descriptor, no guest memory, no interrupt.
  */
 #define _GNU_SOURCE /* memfd_create */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,6 +23,8 @@
 #define MEMORY_BYTES   0x10000u
 #define MAX_STEP_BYTES 1024
 #define MAX_STEP_FDS   12
+#define DMA_BYTES      256
+#define ALL_EVENTFDS   0x55 /* fd_kind: two bits for each descriptor */
 
 struct device {
 	int memory_fd;
@@ -227,18 +230,52 @@ static void send_hello(int client)
 	(void)!send(client, &hello, sizeof(hello), MSG_DONTWAIT);
 }
 
-/* A client that sends no more cannot keep the server waiting for a reply. */
-static void do_dma(struct vfio_user *vu, int client, bool write)
+/* Guest memory that only the client can reach, at the address that do_dma() uses. */
+static void send_map(int client)
 {
-	uint8_t data[256] = { 0 };
-	int err;
+	const struct {
+		struct header header;
+		struct dma_map map;
+	} message = {
+		{ .command = COMMAND_DMA_MAP, .message_bytes = sizeof(message) },
+		{ .argsz = sizeof(struct dma_map), .flags = 3, .bytes = MEMORY_BYTES },
+	};
 
-	shutdown(client, SHUT_WR);
+	(void)!send(client, &message, sizeof(message), MSG_DONTWAIT);
+}
+
+/* The client answers before it is asked, perhaps with the right id and enough data. */
+static void send_reply(struct input *in, int client, int memory_fd, uint16_t command, uint16_t id)
+{
+	struct {
+		struct header header;
+		uint8_t payload[MAX_STEP_BYTES];
+	} message = { 0 };
+	unsigned int how = next_byte(in);
+	size_t bytes = next_bytes(in, message.payload, next_byte(in));
+
+	if (how & 1) /* as much as was asked for */
+		bytes = sizeof(struct dma_access) + DMA_BYTES;
+	message.header.id = id + (how >> 1 & 1);
+	message.header.command = command + (how >> 2 & how >> 3 & 1);
+	message.header.flags = FLAG_TYPE_REPLY | (how & 0x10 ? FLAG_ERROR : 0);
+	message.header.error = how >> 5;
+	message.header.message_bytes = sizeof(message.header) + bytes;
+	send_with_fds(client, memory_fd, &message, message.header.message_bytes, how >> 7, how);
+}
+
+static void do_dma(struct input *in, struct vfio_user *vu, int client, int memory_fd, bool write)
+{
+	uint8_t data[DMA_BYTES] = { 0 };
+	unsigned int replies = next_byte(in) & 3;
+
+	while (replies--)
+		send_reply(in, client, memory_fd, write ? COMMAND_DMA_WRITE : COMMAND_DMA_READ,
+			   vu->next_dma_id);
 	if (write)
-		err = vfio_user_dma_write(vu, 0, data, sizeof(data));
+		vfio_user_dma_write(vu, 0, data, sizeof(data));
 	else
-		err = vfio_user_dma_read(vu, 0, data, sizeof(data));
-	require(err != -ETIMEDOUT);
+		vfio_user_dma_read(vu, 0, data, sizeof(data));
 }
 
 /* Lengths that the server accepts, and argsz as well: else hardly an input gets past them. */
@@ -263,6 +300,32 @@ static size_t make_payload_fit(uint16_t command, uint8_t *payload, size_t bytes)
 	return argsz;
 }
 
+/* Small numbers in the fields, so that a good part of the requests that carry memory is granted. */
+static void make_map_fit(uint8_t *payload)
+{
+	struct dma_map map;
+
+	memcpy(&map, payload, sizeof(map));
+	map.flags %= 4;
+	map.fd_offset = map.fd_offset % 20 * PAGE_BYTES;
+	map.iova = map.iova % 64 * PAGE_BYTES;
+	map.bytes = map.bytes % 20 * PAGE_BYTES;
+	memcpy(payload, &map, sizeof(map));
+}
+
+/* The same for interrupts. */
+static void make_irqs_fit(uint8_t *payload, unsigned int num_fds)
+{
+	struct irq_set set;
+
+	memcpy(&set, payload, sizeof(set));
+	set.flags = VFIO_IRQ_SET_ACTION_TRIGGER | 1u << set.flags % 3;
+	set.index %= VFIO_USER_NUM_IRQS;
+	set.start %= 5;
+	set.count = num_fds ? num_fds : set.count % 5;
+	memcpy(payload, &set, sizeof(set));
+}
+
 static void do_step(struct input *in, struct vfio_user *vu, int client, int memory_fd)
 {
 	struct {
@@ -272,10 +335,10 @@ static void do_step(struct input *in, struct vfio_user *vu, int client, int memo
 	unsigned int kind = next_byte(in), fd_count = next_byte(in), fd_kind = next_byte(in);
 	size_t bytes = next_byte(in) << 2 | kind >> 6;
 
-	fd_count = fd_count & 0x80 ? fd_count % (MAX_STEP_FDS + 1) : 0;
+	fd_count = fd_count & 0x80 ? fd_count % (fd_count & 0x40 ? 3 : MAX_STEP_FDS + 1) : 0;
 	switch (kind % 8) {
 	case 0:
-		do_dma(vu, client, kind & 8);
+		do_dma(in, vu, client, memory_fd, kind & 8);
 		return;
 	case 1:
 		bytes = next_bytes(in, message.payload, bytes);
@@ -287,6 +350,12 @@ static void do_step(struct input *in, struct vfio_user *vu, int client, int memo
 	bytes = next_bytes(in, message.payload, bytes);
 	if (kind & 4)
 		bytes = make_payload_fit(message.header.command, message.payload, bytes);
+	if (kind & 8 && message.header.command == COMMAND_DMA_MAP)
+		make_map_fit(message.payload);
+	if (kind & 8 && message.header.command == COMMAND_DEVICE_SET_IRQS) {
+		make_irqs_fit(message.payload, fd_count);
+		fd_kind = kind & 0x10 ? fd_kind : ALL_EVENTFDS;
+	}
 	message.header.message_bytes = sizeof(message.header) + bytes;
 	send_with_fds(client, memory_fd, &message, message.header.message_bytes, fd_count, fd_kind);
 }
@@ -303,12 +372,16 @@ static void run(struct input *in, struct device *device)
 {
 	const struct vfio_user_config config = make_config(device);
 	struct vfio_user *vu;
+	unsigned int how;
 	int sockets[2], steps, err = 0;
 
 	require(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets));
 	require(!vfio_user_create_connected(&vu, sockets[1], &config, &ops, device));
-	if (next_byte(in) & 7)
+	how = next_byte(in);
+	if (how & 7)
 		send_hello(sockets[0]);
+	if (how & 8)
+		send_map(sockets[0]);
 	for (steps = 0; in->bytes && !err && steps < 100; steps++) {
 		unsigned int rest = next_byte(in);
 
@@ -316,6 +389,8 @@ static void run(struct input *in, struct device *device)
 		if (rest & 3) /* now and then, messages pile up */
 			err = vfio_user_dispatch(vu);
 		require(err == 0 || err == -EPROTO || err == -ECONNRESET);
+		if (!(rest & 0x1c)) /* a full socket is rare, but happens */
+			continue;
 		drain(sockets[0]);
 	}
 	vfio_user_destroy(vu);

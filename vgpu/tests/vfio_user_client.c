@@ -61,6 +61,7 @@ static int on_dma_map(void *opaque, uint64_t iova, uint64_t bytes, int fd, uint6
 	struct fixture *f = opaque;
 
 	f->maps++;
+	f->maps_with_fd += fd >= 0;
 	f->iova = iova;
 	f->map_bytes = bytes;
 	f->fd_offset = fd_offset;

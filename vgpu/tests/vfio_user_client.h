@@ -33,7 +33,7 @@ struct fixture {
 
 	/* What the callbacks saw. */
 	int result; /* what they return */
-	unsigned int reads, writes, maps, unmaps, resets;
+	unsigned int reads, writes, maps, maps_with_fd, unmaps, resets;
 	uint64_t offset;
 	uint32_t region, bytes;
 	uint8_t data[16];

@@ -13,7 +13,8 @@
  * the command runs "eof BYTES", "winsz ROWS COLS". To the host: "up",
  * "gpus", "started", "log TEXT", "error TEXT", "exit STATUS OUT ERR".
  *
- * Without systemd the agent is the first process and reaps orphans.
+ * The agent is the first process and reaps orphans, unless systemd is wanted:
+ * then it leaves that place to systemd and works beside it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -481,10 +482,15 @@ static int open_port(const char *name)
 
 int main(int argc, char **argv)
 {
+	bool systemd = argc > 1 && !strcmp(argv[1], "systemd");
 	sigset_t set;
 	int status, sigfd, fd;
 
 	fcntl(CTL_FD, F_SETFD, FD_CLOEXEC);
+	if (systemd && fork() > 0) {
+		execl("/sbin/init", "/sbin/init", NULL);
+		fail("/sbin/init");
+	}
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HOME", "/root", 1);
 	setenv("LANG", "C.UTF-8", 1);
@@ -495,7 +501,7 @@ int main(int argc, char **argv)
 	in.from = open_port("in");
 	out.to = open_port("out");
 	err.to = open_port("err");
-	if (argc > 1 && !strcmp(argv[1], "systemd"))
+	if (systemd)
 		wait_for_systemd();
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# make demo    what it is about, in a minute, from nothing
+# make test    every test in its short form
+# make soak SCENARIO=NAME, make soak-list: the long forms
+# make vm      only the test machine, make vgpu: only the virtual GPU
+
+.DEFAULT_GOAL := vgpu
+
+vgpu:
+	$(MAKE) -C vgpu
+
+vm: vgpu
+	vm/build
+
+guest-programs: vm
+	vm/root make -s -C selftests/vgpu
+	vm/root make -s -C examples
+
+demo: guest-programs
+	vm/run -- examples/demo.sh
+
+test:
+	selftests/run
+
+soak:
+	selftests/soak $(SCENARIO)
+
+soak-list:
+	@selftests/soak --list
+
+bench: guest-programs
+	bench/vgpu/run
+
+lint:
+	selftests/lint
+
+clean:
+	rm -rf build/vgpu build/selftests build/examples build/bench build/tests
+
+.PHONY: vgpu vm guest-programs demo test soak soak-list bench lint clean
