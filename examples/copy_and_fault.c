@@ -76,8 +76,7 @@ int main(void)
 
 	kfd_open(&kfd);
 	queue_create(&queue, &kfd, QUEUE_SDMA);
-	printf("queue  user SDMA queue %u on GPU %u (gfx%u)\n", queue.id, kfd.gpu.gpu_id,
-	       kfd.gpu.gfx_target_version);
+	printf("queue  user SDMA queue %u on GPU %u\n", queue.id, kfd.gpu.gpu_id);
 	copy_between_buffers(&kfd, &queue);
 	ret = copy_with_faults(&kfd, &queue);
 	queue_destroy(&queue);
