@@ -44,6 +44,7 @@ void cam_wait(struct vgpu *dev, struct cam_waiter *waiter, struct hub *hub, uint
 	struct cam_entry *entry = NULL;
 	unsigned int index;
 
+	cam_cancel(waiter);
 	for (unsigned int i = 0; i < CAM_ENTRIES; i++) {
 		struct cam_entry *e = &cam->entries[i];
 
@@ -88,7 +89,12 @@ void cam_acknowledge(struct vgpu *dev, unsigned int index)
 	entry->used = false;
 	cam->used--;
 	wake_all(&entry->waiters);
-	wake_all(&cam->full);
+	cam_wake_full(dev);
+}
+
+void cam_wake_full(struct vgpu *dev)
+{
+	wake_all(&dev->cam.full);
 }
 
 void cam_reset(struct vgpu *dev)

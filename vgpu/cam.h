@@ -38,13 +38,15 @@ struct cam {
 	unsigned int used;
 };
 
-/* Waits for an answer to the fault at va; the waiter must not wait already. */
+/* Waits for an answer to the fault at va, and for no other any more. */
 void cam_wait(struct vgpu *dev, struct cam_waiter *waiter, struct hub *hub, uint8_t vmid,
 	      uint64_t va, unsigned int access);
 /* Stops waiting; the entry stays until the driver acknowledges it. */
 void cam_cancel(struct cam_waiter *waiter);
 /* The driver's doorbell. */
 void cam_acknowledge(struct vgpu *dev, unsigned int index);
+/* Those who wait for a free entry try again. */
+void cam_wake_full(struct vgpu *dev);
 /* Forgets everything, waiters included (device reset). */
 void cam_reset(struct vgpu *dev);
 

@@ -47,12 +47,16 @@ static struct hqd *selected_slot(struct vgpu *dev)
 	return cp_slot(dev, select >> 2 & 3, select & 3, select >> 8 & 7);
 }
 
-/* An interrupted indirect buffer goes on where it was; a nested one starts again. */
+/*
+ * An interrupted indirect buffer goes on where it was; a nested one starts again. One that an AQL
+ * packet called may be through although the packet is not: it is saved as read to its end.
+ */
 static void restore_ib(struct queue *q, const struct hqd *hqd)
 {
 	uint32_t dwords = hqd_get(hqd, CP_HQD_IB_CNTL) & IB_CONTROL_SIZE;
 	uint32_t offset = hqd_get(hqd, CP_HQD_IB_RPTR) & IB_CONTROL_SIZE;
 
+	q->ib_done = q->kind == QUEUE_AQL && dwords && offset == dwords;
 	if (!dwords || offset >= dwords)
 		return;
 	q->ib[0] = (struct stream){
@@ -70,8 +74,8 @@ static void save_ib(const struct queue *q, struct hqd *hqd)
 	const struct stream *ib = &q->ib[0];
 	uint32_t cntl = hqd_get(hqd, CP_HQD_IB_CNTL) & ~IB_CONTROL_SIZE;
 
-	hqd_set(hqd, CP_HQD_IB_RPTR, q->depth ? ib->offset : 0);
-	hqd_set(hqd, CP_HQD_IB_CNTL, cntl | (q->depth ? ib->dwords : 0));
+	hqd_set(hqd, CP_HQD_IB_RPTR, q->depth ? ib->offset : q->ib_done);
+	hqd_set(hqd, CP_HQD_IB_CNTL, cntl | (q->depth ? ib->dwords : q->ib_done));
 	hqd_set(hqd, CP_HQD_IB_BASE, q->depth ? (uint32_t)ib->va : 0);
 	hqd_set(hqd, CP_HQD_IB_BASE + 4, q->depth ? (uint32_t)(ib->va >> 32) : 0);
 }

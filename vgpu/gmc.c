@@ -128,7 +128,7 @@ enum gmc_status gmc_translate(struct vgpu *dev, struct hub *hub, uint8_t vmid, u
 	uint64_t left;
 
 	va &= GMC_VA_MASK;
-	entry = tlb_lookup(&hub->tlb, vmid, va);
+	entry = dev->tlb ? tlb_lookup(&hub->tlb, vmid, va) : NULL;
 	if (entry && !(access & ~entry->access)) {
 		walk.shift = entry->shift;
 		walk.physical = entry->base + (va & ((1ULL << entry->shift) - 1));
@@ -169,7 +169,11 @@ void gmc_report_fault(struct vgpu *dev, struct hub *hub, uint8_t vmid, uint64_t 
 		reg_set(dev, hub->regs + (uint32_t)VM_L2_FAULT_ADDR_LO, (uint32_t)page);
 		reg_set(dev, hub->regs + (uint32_t)VM_L2_FAULT_ADDR_HI, (uint32_t)(page >> 32));
 	}
-	ih_raise_fault(dev, hub, vmid, va, access, NULL);
+	/* One bad transfer has many such pages: others' interrupts must not be lost to them. */
+	if (ih_has_room(dev))
+		ih_raise_fault(dev, hub, vmid, va, access, NULL);
+	else
+		dev->stats.noretry_faults++;
 }
 
 uint16_t gmc_pasid(const struct vgpu *dev, const struct hub *hub, uint8_t vmid)

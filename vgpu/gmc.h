@@ -67,7 +67,7 @@ void gmc_reset(struct vgpu *dev);
 enum gmc_status gmc_translate(struct vgpu *dev, struct hub *hub, uint8_t vmid, uint64_t va,
 			      unsigned int access, struct span *span);
 
-/* Latches a no-retry fault and raises its interrupt. */
+/* Latches a no-retry fault and raises its interrupt, if the interrupt handler is not behind. */
 void gmc_report_fault(struct vgpu *dev, struct hub *hub, uint8_t vmid, uint64_t va,
 		      unsigned int access);
 

@@ -171,7 +171,7 @@ uint64_t hws_poll(struct vgpu *dev, uint64_t now)
 		return now < early ? early : hws->slice_ns;
 	unmap_all(dev);
 	begin_slice(dev, now);
-	return hws->slice_ns ? now + IDLE_SLICE_NS : UINT64_MAX;
+	return 0; /* there are other queues to run now */
 }
 
 static void forget(struct hws *hws)
@@ -182,7 +182,21 @@ static void forget(struct hws *hws)
 	hws->slice_ns = 0;
 }
 
-static void unmap_pasid(struct vgpu *dev, uint16_t pasid)
+static bool has_pasid(const struct hws *hws, const struct hws_queue *queue, uint32_t pasid)
+{
+	return hws->processes[queue->process].pasid == pasid;
+}
+
+static bool has_doorbell(const struct hws *hws, const struct hws_queue *queue, uint32_t doorbell)
+{
+	(void)hws;
+	return queue->doorbell == doorbell;
+}
+
+/* Takes queues out of the run list. */
+static void drop(struct vgpu *dev,
+		 bool (*has)(const struct hws *hws, const struct hws_queue *queue, uint32_t value),
+		 uint32_t value)
 {
 	struct hws *hws = &dev->hws;
 	size_t kept = 0;
@@ -190,7 +204,7 @@ static void unmap_pasid(struct vgpu *dev, uint16_t pasid)
 	for (size_t i = 0; i < hws->num_queues; i++) {
 		struct hws_queue *queue = &hws->queues[i];
 
-		if (hws->processes[queue->process].pasid == pasid)
+		if (has(hws, queue, value))
 			unmap(dev, queue);
 		else
 			hws->queues[kept++] = *queue;
@@ -199,8 +213,20 @@ static void unmap_pasid(struct vgpu *dev, uint16_t pasid)
 	hws->next = 0;
 }
 
+static void unmap_pasid(struct vgpu *dev, uint16_t pasid)
+{
+	struct hws *hws = &dev->hws;
+
+	drop(dev, has_pasid, pasid);
+	for (size_t i = 0; i < hws->num_processes; i++) {
+		if (hws->processes[i].pasid == pasid)
+			hws->processes[i].vmid = 0;
+	}
+}
+
 static void unmap_doorbell(struct vgpu *dev, uint32_t doorbell)
 {
+	drop(dev, has_doorbell, doorbell);
 	for (unsigned int i = 0; i < CP_SLOTS; i++) {
 		struct queue *q = &dev->cp.slots[i].queue;
 

@@ -57,7 +57,7 @@ int hws_unmap_queues(struct queue *q, const uint32_t *p, uint32_t n);
 int hws_query_status(struct queue *q, const uint32_t *p, uint32_t n);
 int hws_run_list(struct queue *q, const uint32_t *p, uint32_t n);
 
-/* Begins the next time slice if it is time. Returns when to call again, UINT64_MAX: no need. */
+/* Begins the next time slice if it is due. When to call again: 0 at once, UINT64_MAX no need. */
 uint64_t hws_poll(struct vgpu *dev, uint64_t now_ns);
 void hws_reset(struct vgpu *dev);
 

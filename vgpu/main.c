@@ -280,17 +280,18 @@ int main(int argc, char **argv)
 {
 	struct options o = { .vram_bytes = DEFAULT_VRAM, .seed = 1 };
 	struct pending *pending = calloc((size_t)argc + 1, sizeof(*pending));
-	struct vgpu *dev = calloc(1, sizeof(*dev));
+	struct vgpu *dev;
 	struct sigaction action = { .sa_handler = on_signal };
 	struct control *control = NULL;
 	struct vfio_user *vu;
 	sigset_t blocked, normal;
 
-	if (!dev || !pending)
+	if (!pending)
 		die("start", "out of memory");
 	parse_options(argc, argv, &o, pending);
 	if (o.firmware) {
 		check(o.firmware, firmware_write(o.firmware));
+		free(pending);
 		return 0;
 	}
 	if (!o.socket) {
@@ -300,6 +301,9 @@ int main(int argc, char **argv)
 	if (o.vram_bytes < VGPU_MIN_VRAM || o.vram_bytes > VGPU_MAX_VRAM ||
 	    o.vram_bytes & (o.vram_bytes - 1))
 		die("--vram", "takes a power of two from 256M to 8G");
+	dev = calloc(1, sizeof(*dev));
+	if (!dev)
+		die("start", "out of memory");
 	check("VRAM", vgpu_init(dev, o.vram_bytes, o.seed));
 	apply_pending(dev, pending);
 	if (o.trace) {
@@ -324,9 +328,9 @@ int main(int argc, char **argv)
 	vfio_user_destroy(vu);
 	if (control)
 		control_destroy(control);
+	vgpu_fini(dev);
 	if (dev->trace_file)
 		fclose(dev->trace_file);
-	vgpu_fini(dev);
 	free(dev);
 	free(pending);
 	return 0;

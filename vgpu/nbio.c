@@ -13,8 +13,11 @@ static bool mm_vram(struct vgpu *dev, uint64_t *offset)
 {
 	uint32_t index = reg_get(dev, MM_INDEX);
 
-	*offset = (index & ~MM_INDEX_VRAM) | (uint64_t)reg_get(dev, MM_INDEX_HI) << 31;
-	return index & MM_INDEX_VRAM;
+	*offset = index & ~MM_INDEX_VRAM;
+	if (!(index & MM_INDEX_VRAM))
+		return false;
+	*offset |= (uint64_t)reg_get(dev, MM_INDEX_HI) << 31;
+	return true;
 }
 
 static uint32_t mm_data_read(struct vgpu *dev, uint32_t reg)

@@ -89,21 +89,30 @@ static int refuse(struct queue *q, uint32_t header, const char *why)
 	return STEP_HALT;
 }
 
-/* Registers are the kernel's: what a user queue writes is dropped and told to the driver. */
-static void write_reg(struct queue *q, uint32_t dword, uint32_t value)
+/*
+ * Registers are the kernel's: a packet of a user queue that writes some is dropped, and told to the
+ * driver once.
+ */
+static bool may_write_regs(struct queue *q, uint32_t dword)
 {
-	if (privileged(q)) {
-		reg_write(q->dev, dword * 4, value);
-		return;
-	}
+	if (privileged(q))
+		return true;
 	trace(q->dev, "privileged_register", "\"queue\":\"%s\",\"reg\":\"0x%x\"", q->name, dword * 4);
 	cp_interrupt(q, IH_SRC_PRIV_REG, 0);
+	return false;
+}
+
+static void write_reg(struct queue *q, uint32_t dword, uint32_t value)
+{
+	reg_write(q->dev, dword * 4, value);
 }
 
 static int set_regs(struct queue *q, const uint32_t *p, uint32_t n, uint32_t base)
 {
 	/* Shader and context state of a user queue is its own; nothing here reads it yet. */
 	if (!privileged(q) && (base == SH_REG_BASE || base == CONTEXT_REG_BASE))
+		return STEP_DONE;
+	if (!may_write_regs(q, base + (p[1] & 0xffff)))
 		return STEP_DONE;
 	for (uint32_t i = 1; i < n; i++)
 		write_reg(q, base + (p[1] & 0xffff) + i - 1, p[1 + i]);
@@ -118,6 +127,8 @@ static int write_data(struct queue *q, const uint32_t *p, uint32_t n)
 	int ret = STEP_DONE;
 
 	if (dst == 0) {
+		if (!may_write_regs(q, p[2]))
+			return STEP_DONE;
 		for (uint32_t i = 0; i < count; i++)
 			write_reg(q, p[2] + (no_increment ? 0 : i), p[4 + i]);
 		return STEP_DONE;
@@ -144,6 +155,8 @@ static int wait_reg_mem(struct queue *q, const uint32_t *p, uint32_t n)
 			return ret;
 	} else if (write_first) {
 		/* The TLB flush: the reference is the whole request, the mask its VMID. */
+		if (!may_write_regs(q, p[2]))
+			return STEP_DONE;
 		write_reg(q, p[2], reference);
 		value = reg_read(q->dev, p[3] * 4);
 		reference &= p[5];
@@ -184,6 +197,8 @@ static int copy_data(struct queue *q, const uint32_t *p, uint32_t n)
 		return ret;
 	if (dst)
 		return queue_write(q, address(p + 4) & ~3ULL, &value, wide ? 8 : 4);
+	if (!may_write_regs(q, p[4]))
+		return STEP_DONE;
 	write_reg(q, p[4], (uint32_t)value);
 	if (wide)
 		write_reg(q, p[4] + 1, (uint32_t)(value >> 32));
@@ -345,7 +360,7 @@ static int cond_exec(struct queue *q, const uint32_t *p)
 
 static int indirect_buffer(struct queue *q, const uint32_t *p)
 {
-	uint8_t vmid = q->vmid ? q->vmid : p[3] >> 24 & 0xf;
+	uint8_t vmid = queue_vmid(q) ? queue_vmid(q) : p[3] >> 24 & 0xf;
 
 	return queue_call(q, address(p + 1) & GMC_VA_MASK & ~3ULL, p[3] & IB_SIZE, vmid, 4);
 }

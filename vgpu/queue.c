@@ -72,9 +72,10 @@ void queue_set_wptr(struct queue *q, uint64_t dwords)
 {
 	q->wptr = dwords;
 	q->wptr_pending = false;
-	q->poll_ns = 0;
-	if (q->state == QUEUE_IDLE || q->state == QUEUE_POLLING)
+	/* A queue that polls looks at once; one that waits for the link goes on waiting. */
+	if (q->state == QUEUE_IDLE || (q->state == QUEUE_POLLING && q->poll_ns))
 		q->state = QUEUE_READY;
+	q->poll_ns = 0;
 }
 
 /* The write pointer as memory and doorbells hold it: dwords, bytes (SDMA) or packets (AQL). */
@@ -103,11 +104,13 @@ uint8_t queue_vmid(const struct queue *q)
 
 uint64_t queue_available(const struct queue *q)
 {
-	const struct stream *ib = &q->ib[q->depth - 1];
 	uint64_t left = q->wptr - q->rptr;
 
-	if (q->depth)
+	if (q->depth) {
+		const struct stream *ib = &q->ib[q->depth - 1];
+
 		return ib->dwords - ib->offset;
+	}
 	return left <= q->ring_dwords ? left : left & (q->ring_dwords - 1);
 }
 

@@ -79,7 +79,7 @@ static void run_turn(struct vgpu *dev, struct queue *q)
 	}
 	do {
 		queue_step(q);
-	} while (--burst && q->active && q->state == QUEUE_READY);
+	} while (--burst && q->active && q->state == QUEUE_READY && ih_has_room(dev));
 }
 
 uint64_t sched_run(struct vgpu *dev, uint64_t budget_ns)
@@ -99,7 +99,7 @@ uint64_t sched_run(struct vgpu *dev, uint64_t budget_ns)
 		for (unsigned int i = 0; i < sched->num_queues; i++) {
 			struct queue *q = sched->queues[(first + i) % sched->num_queues];
 
-			if (runnable(q, now)) {
+			if (runnable(q, now) && ih_has_room(dev)) {
 				run_turn(dev, q);
 				ran = true;
 			}

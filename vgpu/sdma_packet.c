@@ -123,6 +123,7 @@ static int copy_window(struct queue *q, const uint32_t *p)
 	struct window src = window_decode(p + 1), dst = window_decode(p + 6);
 	uint64_t row_bytes = (uint64_t)((p[11] & 0x3fff) + 1) << shift;
 	uint64_t rows = (p[11] >> 16 & 0x3fff) + 1, slices = (p[12] & 0x7ff) + 1;
+	uint64_t moved = 0;
 
 	/* q->progress counts the bytes of all rows; queue_copy() counts those of one. */
 	while (q->window_row < rows * slices) {
@@ -133,7 +134,8 @@ static int copy_window(struct queue *q, const uint32_t *p)
 		if (ret)
 			return ret;
 		q->progress = 0;
-		if (++q->window_row % 64 == 0)
+		moved += row_bytes;
+		if (++q->window_row % 64 == 0 || moved >= QUEUE_STEP_BYTES)
 			return STEP_PART;
 	}
 	return finish(q, STEP_DONE, 13);
@@ -191,7 +193,8 @@ static int poll_regmem(struct queue *q, const uint32_t *p)
 	uint32_t value = 0;
 
 	if (p[0] & SDMA_POLL_HDP_FLUSH) {
-		reg_write(q->dev, p[2], p[3]);
+		if (!queue_vmid(q))
+			reg_write(q->dev, p[2], p[3]);
 		value = reg_read(q->dev, p[1]);
 	} else if (!(p[0] & SDMA_POLL_MEM)) {
 		value = reg_read(q->dev, p[1]);
@@ -303,8 +306,8 @@ static int fence(struct queue *q, const uint32_t *p)
 
 static int indirect(struct queue *q, const uint32_t *p)
 {
-	/* Kernel rings choose the VMID, a user queue stays in its own. */
-	uint8_t vmid = q->vmid ? q->vmid : p[0] >> 16 & 0xf;
+	/* Kernel rings choose the VMID; user queues and the buffers of users stay in theirs. */
+	uint8_t vmid = queue_vmid(q) ? queue_vmid(q) : p[0] >> 16 & 0xf;
 
 	return queue_call(q, address(p + 1) & ~0x1fULL, p[3] & 0xfffff, vmid, 6);
 }

@@ -23,6 +23,8 @@ static const struct setting {
 	  "ns that a packet with bus transfers takes longer" },
 	{ "jitter", offsetof(struct vgpu, sched.jitter_ns), S_NS,
 	  "longest random delay of a queue's turn, ns" },
+	{ "tlb", offsetof(struct vgpu, tlb), 1,
+	  "0: no translation is cached (default 1: all are, until they are invalidated)" },
 	{ "interrupt-delay", offsetof(struct vgpu, inject.interrupt_delay_ns), 10ULL * S_NS,
 	  "ns between an interrupt vector and its MSI" },
 	{ "lost-interrupts", offsetof(struct vgpu, inject.lost_interrupts), UINT64_MAX,
@@ -78,6 +80,7 @@ int setting_set(struct vgpu *dev, const char *name, const char *value)
 		if (number > settings[i].max)
 			return -ERANGE;
 		*(uint64_t *)(void *)((char *)dev + settings[i].offset) = number;
+		cam_wake_full(dev); /* there may be more entries now */
 		return 0;
 	}
 	return -ENOENT;

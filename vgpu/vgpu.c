@@ -35,6 +35,7 @@ int vgpu_init(struct vgpu *dev, uint64_t vram_bytes, uint64_t seed)
 		return ret;
 	dev->sched.random = seed ? seed : 1;
 	dev->inject.cam_entries = CAM_ENTRIES;
+	dev->tlb = 1;
 	pci_config_init(&dev->pci, vram_bytes);
 	rom_generate(dev->rom, sizeof(dev->rom));
 	nbio_init(dev);
@@ -168,13 +169,14 @@ int vgpu_region_write(struct vgpu *dev, unsigned int region, uint64_t offset, co
 
 uint64_t vgpu_run(struct vgpu *dev)
 {
+	uint64_t next = sched_run(dev, RUN_BUDGET_NS);
 	uint64_t now = now_ns();
-	uint64_t next = hws_poll(dev, now), other = ih_poll(dev, now);
+	/* After the queues, because those set these timers. */
+	uint64_t msi = ih_poll(dev, now), slice = hws_poll(dev, now);
 
-	if (other < next)
-		next = other;
-	other = sched_run(dev, RUN_BUDGET_NS);
-	return other < next ? other : next;
+	if (msi < next)
+		next = msi;
+	return slice < next ? slice : next;
 }
 
 static void transfer(struct vgpu *dev, uint64_t va, uint8_t *to, const uint8_t *from,

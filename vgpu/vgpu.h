@@ -46,6 +46,7 @@ struct vgpu {
 	struct pci_config pci;
 	struct reg_file regs;
 	struct hub hubs[NUM_HUBS];
+	uint64_t tlb; /* setting: 0 walks the page tables at every access */
 	struct ih ih;
 	struct cam cam;
 	struct sdma sdma[SDMA_ENGINES];

@@ -50,6 +50,7 @@ class Gpu:
             if len(os.fsencode(path)) > 107:
                 raise Failure(f"{path} is too long for a socket; choose a shorter --run-dir")
             path.unlink(missing_ok=True)
+        args = [arg.replace("{gpu}", self.name) for arg in args]
         if trace:
             args = ["--trace", run_dir / f"{self.name}.trace", *args]
         self.process = spawn([PROGRAM, "--socket", self.socket, "--control", self.control,
@@ -60,7 +61,7 @@ class Gpu:
         while not self.socket.exists():
             self.check()
             if time.monotonic() > end:
-                raise Failure(f"{self.name} made no socket in {seconds} s\n" + tail(self.log, 20))
+                raise Failure(f"{self.name} made no socket in {seconds} s\n" + tail(self.log, 40))
             time.sleep(0.005)
 
     def device(self):
@@ -73,7 +74,7 @@ class Gpu:
         status = self.process.poll()
         if status is not None:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-            raise Failure(f"{self.name} {how} while the machine was running\n" + tail(self.log, 20))
+            raise Failure(f"{self.name} {how} while the machine was running\n" + tail(self.log, 40))
 
     def close(self):
         """Ends the process; asked first, so that it can write out its trace."""

@@ -88,9 +88,8 @@ class Layout:
     """All that two machines must share so that one can run the other's snapshot."""
 
     def __init__(self, kernel, ram, cpus, params, cold):
-        kvm = have_kvm()
+        self.kvm = kvm = have_kvm()
         self.kernel = kernel
-        self.cold = cold
         append = [
             "console=ttyS0", "quiet", "loglevel=5", "panic=-1", "mitigations=off", "nokaslr",
             "nowatchdog", "no5lvl", "tsc=reliable",
@@ -130,6 +129,9 @@ class Layout:
         qemu = TREE / "usr/bin/qemu-system-x86_64"
         stat = qemu.stat()
         what = [self.args, self.kernel.release, self.kernel.initrd_key, stat.st_size, stat.st_mtime]
+        if self.kvm:  # the guest sees the host's processor
+            what += [line for line in Path("/proc/cpuinfo").read_text(encoding="ascii").splitlines()
+                     if line.startswith(("model name", "flags", "microcode"))][:3]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
@@ -138,7 +140,6 @@ class Machine:
 
     def __init__(self, layout, run_dir, extra=()):
         """run_dir takes console.log and qemu.log; extra is added to the command line."""
-        self.layout = layout
         self.run_dir = run_dir
         self.ports = {}
         self.process = None
@@ -154,7 +155,7 @@ class Machine:
             self.ports[name], chardev = pair(name)
             args += ["-chardev", chardev]
         self.monitor, chardev = pair("monitor")
-        args += ["-chardev", chardev, "-mon", "chardev=monitor,mode=control"]
+        args += ["-chardev", chardev, "-object", "monitor-qmp,id=qmp,chardev=monitor"]
         args += ["-chardev", f"file,id=console,path={run_dir}/console.log,append=on"]
         args += ["-fsdev", f"local,id=share,path={REPO},security_model=none,multidevs=remap"]
         args += ["-kernel", layout.kernel.folder / "vmlinuz", "-initrd", layout.kernel.folder / "initrd"]
@@ -198,6 +199,11 @@ class Machine:
 
     def console(self, lines=25):
         return "last lines of the console:\n" + tail(self.run_dir / "console.log", lines)
+
+    def complaints(self):
+        """What QEMU wrote to its log, but for what is known to be harmless."""
+        text = (self.run_dir / "qemu.log").read_text(errors="replace")
+        return [line for line in text.splitlines() if "Could not enable error recovery" not in line]
 
     def qmp(self, command, **arguments):
         """Runs a monitor command and returns its result."""

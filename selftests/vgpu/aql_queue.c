@@ -9,12 +9,11 @@
 #include "ksft.h"
 #include "pattern.h"
 #include "queue.h"
+#include "shader.h"
 #include "waiter.h"
 
-#define SIGNALS         64
-#define NEGATIVE_MS     2    /* how long a test watches that something does not happen */
-#define DISPATCH_MS     3000 /* a kernel of seven instructions */
-#define DISPATCH_RESULT 0x600dc0deu
+#define SIGNALS     64
+#define NEGATIVE_MS 2 /* how long a test watches that something does not happen */
 
 /* One queue and an array of signals. */
 struct bench {
@@ -277,78 +276,20 @@ static void pm4_packet_completes_its_signal(void)
 	bench_close(&bench);
 }
 
-/*
- * gfx906: store DISPATCH_RESULT at the address that the kernel argument holds. The kernel
- * descriptor (LLVM AMDGPU usage, "Kernel Descriptor") is followed by the code at byte 256.
- */
-#define KERNEL_CODE_BYTE 256
-
-static const uint32_t kernel_descriptor[16] = {
-	[2] = 8,		  /* kernarg_size */
-	[4] = KERNEL_CODE_BYTE,   /* kernel_code_entry_byte_offset */
-	[12] = 0x00ac0040,	  /* compute_pgm_rsrc1: 4 VGPRs, 16 SGPRs, IEEE, DX10_CLAMP */
-	[13] = 0x00000084,	  /* compute_pgm_rsrc2: 2 user SGPRs, TGID_X */
-	[14] = 0x00000008,	  /* ENABLE_SGPR_KERNARG_SEGMENT_PTR */
-};
-
-static const uint32_t kernel_code[] = {
-	0xc0060080, 0x00000000,	     /* s_load_dwordx2 s[2:3], s[0:1], 0x0 */
-	0x7e000280,		     /* v_mov_b32 v0, 0 */
-	0x7e0202ff, DISPATCH_RESULT, /* v_mov_b32 v1, DISPATCH_RESULT */
-	0xbf8cc07f,		     /* s_waitcnt lgkmcnt(0) */
-	0xdc708000, 0x00020100,	     /* global_store_dword v0, v1, s[2:3] */
-	0xbf8c0f70,		     /* s_waitcnt vmcnt(0) */
-	0xbf810000,		     /* s_endpgm */
-};
-
-static union aql_packet kernel_packet(const struct bench *bench, const struct kfd_bo *kernel)
-{
-	uint8_t *image = kernel->cpu;
-	uint64_t result_va = kernel->va + 2048;
-
-	memset(image, 0, kernel->bytes);
-	memcpy(image, kernel_descriptor, sizeof(kernel_descriptor));
-	memcpy(image + KERNEL_CODE_BYTE, kernel_code, sizeof(kernel_code));
-	memcpy(image + 1024, &result_va, sizeof(result_va));
-	return (union aql_packet){
-		.dispatch = { .header = AQL_KERNEL_DISPATCH | AQL_BARRIER_BIT | AQL_SYSTEM_SCOPE,
-			      .setup = 1,
-			      .workgroup_size = { 1, 1, 1 },
-			      .grid_size = { 1, 1, 1 },
-			      .kernel_object = kernel->va,
-			      .kernarg_address = kernel->va + 1024,
-			      .completion_signal = signal_va(bench, 0) },
-	};
-}
-
 /* Without a shader engine a kernel must not seem to have run. */
 static void kernel_dispatch_runs_or_is_refused(void)
 {
+	struct shader_result result;
 	struct bench bench;
-	struct kfd_bo kernel;
-	struct kfd_event exceptions[2];
-	union aql_packet packet;
-	bool complete;
-	bool stored;
 
 	bench_open(&bench);
-	if (bench.kfd.gpu.gfx_target_version != 90006)
+	if (bench.kfd.gpu.gfx_target_version != SHADER_GFX_TARGET_VERSION)
 		ksft_skip("the kernel is for gfx906");
-	/* with a waiter the driver reports exceptions instead of killing the process */
-	kfd_event_create(&bench.kfd, &exceptions[0], KFD_IOC_EVENT_MEMORY);
-	kfd_event_create(&bench.kfd, &exceptions[1], KFD_IOC_EVENT_HW_EXCEPTION);
-	kfd_bo_alloc(&bench.kfd, &kernel, 4096, KFD_BO_GTT);
-	packet = kernel_packet(&bench, &kernel);
-	signal_set(&bench, 0, 1);
-	aql_emit(&bench.queue, &packet);
-	queue_submit(&bench.queue);
-	complete = signal_reaches(&bench, 0, 0, DISPATCH_MS);
-	stored = ((uint32_t *)kernel.cpu)[512] == DISPATCH_RESULT;
-	queue_destroy(&bench.queue);
-	kfd_bo_free(&bench.kfd, &kernel);
-	ksft_assert(complete == stored, "a dispatch %s",
-		    complete ? "completed without running" : "ran without completing");
-	if (complete)
+	result = shader_dispatch(&bench.queue);
+	bench_close(&bench);
+	ksft_assert(result.completed == result.stored, "a dispatch %s",
+		    result.completed ? "completed without running" : "ran without completing");
+	if (result.completed)
 		ksft_skip("there is a shader engine: it ran the kernel");
 }
 

@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <sys/wait.h>
 #include <hsa/hsa.h>
 #include <hsa/hsa_ext_amd.h>
 
 #include "ksft.h"
 #include "pattern.h"
+#include "shader.h"
 
 #define WAIT_NS       60000000000ull
 #define BARRIER_COUNT 500 /* more than the queue has packets */
@@ -102,7 +105,8 @@ static void copy(void *dst, hsa_agent_t dst_agent, const void *src, hsa_agent_t 
 	check(hsa_signal_destroy(signal), "signal");
 }
 
-static void copies_of(const struct hsa *hsa, size_t bytes)
+/* within_device: by way of a second buffer on the GPU */
+static void copies_of(const struct hsa *hsa, size_t bytes, bool within_device)
 {
 	uint8_t *in = pool_alloc(hsa, hsa->cpu_pool, bytes);
 	uint8_t *out = pool_alloc(hsa, hsa->cpu_pool, bytes);
@@ -112,8 +116,9 @@ static void copies_of(const struct hsa *hsa, size_t bytes)
 	pattern_fill(in, bytes, bytes);
 	memset(out, 0, bytes);
 	copy(vram[0], hsa->gpu, in, hsa->cpu, bytes, "host to device");
-	copy(vram[1], hsa->gpu, vram[0], hsa->gpu, bytes, "device to device");
-	copy(out, hsa->cpu, vram[1], hsa->gpu, bytes, "device to host");
+	if (within_device)
+		copy(vram[1], hsa->gpu, vram[0], hsa->gpu, bytes, "device to device");
+	copy(out, hsa->cpu, vram[within_device], hsa->gpu, bytes, "device to host");
 	pattern_assert(out, bytes, bytes, "asynchronous copies");
 	hsa_amd_memory_pool_free(vram[0]);
 	hsa_amd_memory_pool_free(vram[1]);
@@ -121,14 +126,49 @@ static void copies_of(const struct hsa *hsa, size_t bytes)
 	hsa_amd_memory_pool_free(out);
 }
 
+/* Exits with KSFT_PASS if the GPU runs kernels. Not in the caller, which is to use the runtime. */
+static void probe_shader(unsigned int index)
+{
+	struct queue queue;
+	struct kfd kfd;
+
+	(void)index;
+	kfd_open(&kfd);
+	queue_create(&queue, &kfd, QUEUE_AQL);
+	if (kfd.gpu.gfx_target_version == SHADER_GFX_TARGET_VERSION &&
+	    !shader_dispatch(&queue).stored)
+		_exit(KSFT_FAIL);
+}
+
+static bool gpu_runs_kernels(void)
+{
+	struct process process = process_start(probe_shader, 0);
+	int status = process_wait(&process, 60000);
+
+	ksft_assert(status != PROCESS_TIMEOUT, "a process with one dispatch does not end");
+	return WIFEXITED(status) && WEXITSTATUS(status) == KSFT_PASS;
+}
+
+/* From 1 MiB on, the runtime copies within the device by a kernel, not by SDMA. */
+static void large_copy_within_the_device(void)
+{
+	struct hsa hsa;
+
+	if (!gpu_runs_kernels())
+		ksft_skip("the GPU has no shader engine");
+	hsa_open(&hsa);
+	copies_of(&hsa, (16 << 20) + 3, true);
+	check(hsa_shut_down(), "hsa_shut_down");
+}
+
 static void async_copies_both_ways_and_within_the_device(void)
 {
-	static const size_t sizes[] = { 1, 4096, 65537, 1 << 20, (16 << 20) + 3 };
+	static const size_t sizes[] = { 1, 4096, 65537, (1 << 20) - 1, 1 << 20, (16 << 20) + 3 };
 	struct hsa hsa;
 
 	hsa_open(&hsa);
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
-		copies_of(&hsa, sizes[i]);
+		copies_of(&hsa, sizes[i], sizes[i] < 1 << 20);
 	check(hsa_shut_down(), "hsa_shut_down");
 }
 
@@ -179,6 +219,7 @@ static void queue_runs_barrier_packets(void)
 static const struct ksft_test tests[] = {
 	{ "async_copies_both_ways_and_within_the_device",
 	  async_copies_both_ways_and_within_the_device, 0 },
+	{ "large_copy_within_the_device", large_copy_within_the_device, 0 },
 	{ "queue_runs_barrier_packets", queue_runs_barrier_packets, 0 },
 };
 

@@ -179,7 +179,9 @@ static char *kernel_message(int fd)
  */
 static void wait_for_gpus(int want, int seconds)
 {
-	static const char *const relevant[] = { "amdgpu", "kfd", "drm", "irmware", "BAR", "pci " };
+	static const char *const relevant[] = {
+		"amdgpu", "kfd", "drm", "irmware", "no space", "can't assign", "BUG", "Oops", "RIP",
+	};
 	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	int render = 0, nodes = 0;
 	bool failed = false;
@@ -195,6 +197,7 @@ static void wait_for_gpus(int want, int seconds)
 		}
 		while ((text = kernel_message(kmsg)))
 			failed |= strstr(text, "Fatal error during GPU init") ||
+				  strstr(text, "Oops: ") ||
 				  (strstr(text, "amdgpu") && strstr(text, "failed with error"));
 		if (failed)
 			break;

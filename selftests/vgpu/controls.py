@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+controls.py [SCENARIO...]  Runs on the host, starts test machines and uses the virtual GPU's controls:
+statistics that the guest cannot see, fault injection, several GPUs, sizes. Prints TAP and a summary.
+"""
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+BIN = "build/selftests/vgpu/"
+TIMEOUT = "400"
+
+
+class Failed(Exception):
+    """A scenario's expectation was not met."""
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+class Guest:
+    """A test machine that runs one command. Leave the with block to wait for its end."""
+
+    def __init__(self, *command, kernel="backports", gpus=1, settings=(), options=()):
+        # Socket paths are short: a folder in build/ may lie too deep for one.
+        self.folder = tempfile.TemporaryDirectory(prefix="vgpu-", dir="/tmp")
+        self.dir = Path(self.folder.name)
+        args = [REPO / "vm/run", "-k", kernel, "-g", str(gpus), "--run-dir", self.dir,
+                "--timeout", TIMEOUT, "--vgpu-arg=--stats", "--vgpu-arg=stats.%d.json" % os.getpid()]
+        if gpus > 1:  # every process writes to its own working folder only if there is one
+            args = args[:-2]
+        for setting in settings:
+            args += ["--vgpu-arg=--set", f"--vgpu-arg={setting}"]
+        self.gpus = gpus
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen([*args, *options, "--", *command], cwd=REPO, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        self.output = ""
+        self.status = None
+
+    def wait_for_line(self, text):
+        """Reads output up to a line that has text in it."""
+        for line in self.process.stdout:
+            self.output += line
+            if text in line:
+                return
+        raise Failed(f"the guest ended without printing {text!r}:\n{self.output}")
+
+    def control(self, command, index=0):
+        """Sends a control command and returns its answer."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(20)
+            sock.connect(str(self.dir / f"vgpu{index}.ctl"))
+            sock.sendall(command.encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                part = sock.recv(65536)
+                expect(part, f"the control socket closed during {command!r}")
+                answer += part
+        answer = json.loads(answer)
+        expect("error" not in answer, f"{command!r}: {answer}")
+        return answer
+
+    def go_on(self):
+        """Gives the guest's command a line on its input."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def finish(self):
+        """Waits for the end and checks that the command succeeded. Returns the final statistics."""
+        rest, _ = self.process.communicate(timeout=int(TIMEOUT) + 200)
+        self.output += rest
+        self.status = self.process.returncode
+        expect(self.status == 0, f"the guest's command ended with {self.status}:\n{self.output}")
+        path = next(self.dir.glob("stats.*.json"), None)
+        return json.loads(path.read_text()) if path else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process.stdin.close()
+        self.folder.cleanup()
+
+
+def check_accounts(stats):
+    """Every retry fault was acknowledged exactly once, and no interrupt vector was lost."""
+    expect(stats["retry_faults"] > 0, "there was no retry fault")
+    for name in ("cam_acks_spurious", "cam_used", "ivs_dropped", "interrupts_failed"):
+        expect(stats[name] == 0, f"{name} is {stats[name]}: {stats}")
+    expect(stats["retry_faults"] == stats["cam_acks"],
+           f"{stats['retry_faults']} retry faults, {stats['cam_acks']} acknowledges")
+
+
+def storm(kernel, *settings, faults=800):
+    with Guest(BIN + "fault_storm", "--processes", "8", "--faults", str(faults), kernel=kernel,
+               settings=settings) as guest:
+        stats = guest.finish()
+    check_accounts(stats)
+    return f"{stats['retry_faults']} retry faults, {stats['cam_acks']} acknowledges"
+
+
+def storm_backports():
+    """Eight processes fault through both hubs; every fault is acknowledged once (SVM)."""
+    return storm("backports", faults=FAULTS)
+
+
+def storm_backports_under_pressure():
+    """The same with noise on the interrupt ring, few CAM entries and scheduling jitter."""
+    return storm("backports", "ih-noise=8", "cam-entries=4", "jitter=200000", faults=FAULTS)
+
+
+def storm_stable():
+    """The same through graphics VMs, on the kernel without SVM."""
+    return storm("stable", faults=FAULTS)
+
+
+def storm_stable_under_pressure():
+    """The same with pressure."""
+    return storm("stable", "ih-noise=8", "cam-entries=4", "jitter=200000", faults=FAULTS)
+
+
+def delayed_interrupts():
+    """Interrupts that come 5 ms late delay, but change nothing."""
+    with Guest(BIN + "sdma_queue", "trap_wakes_a_waiting_thread",
+               settings=["interrupt-delay=5000000"]) as guest:
+        guest.finish()
+
+
+def lost_interrupts():
+    """The driver's fence timer makes up for interrupts that never come."""
+    script = f"echo ready; read line; {BIN}drm_cs random_copies_between_vram_and_gtt"
+    with Guest("sh", "-c", script) as guest:
+        guest.wait_for_line("ready")
+        guest.control("set lost-interrupts 20")
+        guest.go_on()
+        guest.finish()
+
+
+def slow_copies():
+    """A setting slows copies down while the machine runs."""
+    script = f"""for i in 1 2; do
+        begin=$(date +%s%N); {BIN}drm_cs submissions_finish_in_order >&2 || exit 1
+        echo "took $((($(date +%s%N) - begin) / 1000000)) ms"; echo ready; read line
+    done"""
+    with Guest("sh", "-c", script) as guest:
+        guest.wait_for_line("ready")
+        guest.control("set copy-delay 300000000")
+        guest.go_on()
+        guest.wait_for_line("ready")
+        guest.go_on()
+        guest.finish()
+        fast, slow = map(int, re.findall(r"took (\d+) ms", guest.output))
+        expect(slow > fast + 300, f"{fast} ms without and {slow} ms with 300 ms more for each copy")
+        return f"{fast} ms, then {slow} ms"
+
+
+def copy_error_is_reported():
+    """A copy that fails in the engine raises the ECC interrupt; the next process is not touched."""
+    script = f"""echo ready; read line
+        timeout 60 {BIN}sdma_queue copies_every_size_between_all_memories
+        dmesg | grep -iE 'ras|poison' || exit 9
+        {BIN}sdma_queue copies_every_size_between_all_memories"""
+    with Guest("sh", "-c", script) as guest:
+        guest.wait_for_line("ready")
+        guest.control("set copy-errors 1")
+        guest.go_on()
+        guest.wait_for_line("ok 1")
+        expect(guest.control("settings")["copy-errors"] == 0, "no copy failed")
+        guest.finish()
+
+
+def hang_stops_all_queues_until_it_ends():
+    """While the engines hang nothing completes; afterwards everything does."""
+    script = f"echo ready; read line; {BIN}sdma_queue copies_every_size_between_all_memories"
+    with Guest("sh", "-c", script) as guest:
+        guest.wait_for_line("ready")
+        guest.control("set hang 1")
+        before = guest.control("stats")
+        guest.go_on()
+        time.sleep(3)
+        during = guest.control("stats")
+        packets = [sum(q["packets"] for q in s["queues"]) for s in (before, during)]
+        expect(packets[0] == packets[1], f"{packets[1] - packets[0]} packets while hanging")
+        guest.control("set hang 0")
+        guest.finish()
+
+
+def surprise_reset():
+    """A device that resets itself takes neither QEMU nor the virtual GPU down."""
+    with Guest("sh", "-c", "echo ready; read line; dmesg | tail -n 1 >/dev/null; echo alive") as guest:
+        guest.wait_for_line("ready")
+        guest.control("reset")
+        expect(not any(q["active"] for q in guest.control("stats")["queues"]), "a queue is active")
+        guest.go_on()
+        guest.finish()
+        expect("alive" in guest.output, guest.output)
+
+
+def link_is_paced():
+    """Twice the bandwidth takes half the time."""
+    script = f"""for rate in 1 2; do echo ready; read line
+        begin=$(date +%s%N); {BIN}sdma_queue packets_straddle_the_end_of_the_ring >/dev/null || exit 1
+        {BIN}drm_cs random_copies_between_vram_and_gtt >/dev/null || exit 1
+        echo "took $((($(date +%s%N) - begin) / 1000000)) ms"
+    done"""
+    with Guest("sh", "-c", script) as guest:
+        moved = []
+        for rate in ("4M", "40M"):
+            guest.wait_for_line("ready")
+            guest.control(f"set link-bandwidth {rate}")
+            stats = guest.control("stats")
+            moved.append(stats["link_to_gpu_bytes"] + stats["link_from_gpu_bytes"])
+            guest.go_on()
+        stats = guest.finish()
+        slow, fast = (int(ms) / 1000 for ms in re.findall(r"took (\d+) ms", guest.output))
+        megabytes = (moved[1] - moved[0]) / 2**20
+        # Both directions together, each paced on its own: at least half of one direction's time.
+        expect(slow > megabytes / 4 / 2, f"{megabytes:.1f} MiB in {slow:.2f} s at 4 MiB/s")
+        expect(slow > 1.5 * fast, f"{slow:.2f} s at 4 MiB/s, {fast:.2f} s at 40 MiB/s")
+        return f"{megabytes:.1f} MiB: {slow:.2f} s at 4 MiB/s, {fast:.2f} s at 40 MiB/s"
+
+
+def two_gpus():
+    """Two devices at once, each with its own queues."""
+    script = f"""for gpu in 0 1; do
+        SELFTEST_GPU=$gpu {BIN}sdma_queue copies_every_size_between_all_memories || exit 1
+        SELFTEST_GPU=$gpu {BIN}pm4_queue release_mem_interrupt_wakes_a_waiting_thread || exit 1
+    done"""
+    with Guest("sh", "-c", script, gpus=2) as guest:
+        guest.wait_for_line("ok 1")
+        for index in (0, 1):
+            expect(guest.control("stats", index)["reg_writes"] > 0, f"GPU {index} was not used")
+        guest.finish()
+
+
+def large_memories():
+    """8 GiB of VRAM and 10 GiB of guest memory: addresses above 4 GiB on both sides."""
+    with Guest(BIN + "sdma_queue", "copies_every_size_between_all_memories",
+               options=["-m", "10G", "--vram", "8G"]) as guest:
+        guest.finish()
+
+
+def cold_boot():
+    """The device is there when the machine is switched on."""
+    with Guest(BIN + "sdma_queue", "copies_every_size_between_all_memories",
+               options=["--cold"]) as guest:
+        guest.finish()
+
+
+SHORT = [storm_backports, storm_backports_under_pressure, storm_stable, storm_stable_under_pressure,
+         delayed_interrupts, lost_interrupts, slow_copies,
+         copy_error_is_reported, hang_stops_all_queues_until_it_ends,
+         surprise_reset, link_is_paced, two_gpus]
+LONG = [large_memories, cold_boot]
+FAULTS = int(os.environ.get("STORM_FAULTS", "400"))
+
+
+def main():
+    known = {scenario.__name__: scenario for scenario in SHORT + LONG}
+    names = sys.argv[1:] or [scenario.__name__ for scenario in SHORT]
+    for name in names:
+        if name not in known:
+            sys.exit(f"controls.py: there is no scenario {name}; there are: {' '.join(known)}")
+    failed = 0
+    print(f"TAP version 13\n1..{len(names)}", flush=True)
+    for number, name in enumerate(names, 1):
+        begin = time.monotonic()
+        try:
+            note = known[name]()
+            result = "ok"
+        except (Failed, OSError, ValueError, subprocess.TimeoutExpired) as error:
+            note = str(error)
+            result = "not ok"
+            failed += 1
+        for line in (note or "").splitlines():
+            print(f"# {line}")
+        print(f"{result} {number} {name} # {time.monotonic() - begin:.0f} s", flush=True)
+    print(f"{len(names) - failed} passed, {failed} failed, 0 skipped")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
