@@ -80,7 +80,7 @@ static enum gmc_status walk_vmid0(struct vgpu *dev, const struct hub *hub, uint6
 		walk->physical = va - GMC_VRAM_BASE;
 		walk->access = GMC_READ | GMC_WRITE | GMC_EXEC;
 		walk->system = false;
-		walk->shift = GMC_PAGE_SHIFT;
+		walk->shift = GMC_VRAM_SHIFT;
 		return GMC_OK;
 	}
 	if (!(hub_reg(dev, hub, VM_CONTEXT_CNTL(0)) & VM_CONTEXT_ENABLE) || page < start ||

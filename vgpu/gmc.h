@@ -19,6 +19,7 @@ struct vgpu;
 #define GMC_PAGE_BYTES (1u << GMC_PAGE_SHIFT)
 #define GMC_VA_MASK    0x0000ffffffffffffULL
 #define GMC_VRAM_BASE  0x8000000000ULL /* of VRAM in VMID 0 (MC_VM_FB_LOCATION) */
+#define GMC_VRAM_SHIFT 28 /* its least size: one translation covers as much */
 
 #define GMC_READ  1u
 #define GMC_WRITE 2u

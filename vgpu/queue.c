@@ -304,16 +304,24 @@ static uint64_t part_limit(const struct queue *q, uint64_t bytes)
 	return limit < bytes ? limit : bytes;
 }
 
+static void span_advance(struct span *span, uint64_t bytes)
+{
+	if (span->ptr)
+		span->ptr += bytes;
+	span->address += bytes;
+	span->bytes -= bytes;
+}
+
 int queue_copy(struct queue *q, uint64_t dst, uint64_t src, uint64_t bytes)
 {
 	uint64_t limit = part_limit(q, bytes);
+	struct span from = { 0 }, to = { 0 };
 
 	while (q->progress < limit) {
-		struct span from, to;
 		uint64_t part = limit - q->progress;
 
-		if (queue_span(q, src + q->progress, GMC_READ, &from) ||
-		    queue_span(q, dst + q->progress, GMC_WRITE, &to))
+		if ((!from.bytes && queue_span(q, src + q->progress, GMC_READ, &from)) ||
+		    (!to.bytes && queue_span(q, dst + q->progress, GMC_WRITE, &to)))
 			return STEP_PARKED;
 		if (part > from.bytes)
 			part = from.bytes;
@@ -324,8 +332,10 @@ int queue_copy(struct queue *q, uint64_t dst, uint64_t src, uint64_t bytes)
 			link_charge(q->dev, LINK_TO_GPU, part);
 		if (to.system)
 			link_charge(q->dev, LINK_FROM_GPU, part);
-		q->stats.bytes += part;
+		span_advance(&from, part);
+		span_advance(&to, part);
 		q->progress += part;
+		q->stats.bytes += part;
 	}
 	return transfer_end(q, bytes);
 }

@@ -30,7 +30,8 @@
 #define RING_DWORDS  1024u
 #define NUM_RINGS    10
 #define FIRST_VMID   8
-#define TICK_NS	     1000u
+#define TICK_NS	     20000u /* few rounds in each vgpu_run() */
+#define MAX_OPERATIONS 200u
 #define MAX_RUN_NS   3000000000u /* of real time, with sanitizers on a busy machine */
 #define PTE_RW	     (PTE_VALID | PTE_READABLE | PTE_WRITEABLE)
 #define DOORBELLS    0x4000u
@@ -556,7 +557,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rings[0] = (uint8_t)~get(&in, 1);
 	rings[1] = (uint8_t)~get(&in, 1);
 	setup(rings);
-	while (in.left) {
+	for (unsigned int i = 0; in.left && i < MAX_OPERATIONS; i++) {
 		operation(&in);
 		check();
 	}

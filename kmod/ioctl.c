@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every argument is a structure that begins with its size and flags. It is copied once, checked,
+ * and copied back as far as the caller knows it.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/uaccess.h>
+
+#include <linux/gmmap.h>
+
+#include "backend.h"
+#include "extent.h"
+#include "ioctl.h"
+#include "mapping.h"
+#include "process.h"
+#include "session.h"
+
+/* The first two members of every argument. */
+struct header {
+	u32 size;
+	u32 flags;
+};
+
+static int copy_in(void *args, size_t known, void __user *from, size_t least, u32 flags)
+{
+	struct header *header = args;
+	u32 size;
+	int ret;
+
+	if (get_user(size, (u32 __user *)from))
+		return -EFAULT;
+	if (size < least || size > PAGE_SIZE)
+		return -EINVAL;
+	ret = copy_struct_from_user(args, known, from, size);
+	if (ret)
+		return ret;
+	header->size = size;
+	return header->flags & ~flags ? -EINVAL : 0;
+}
+
+static int copy_out(void __user *to, const void *args, size_t known)
+{
+	const struct header *header = args;
+
+	return copy_to_user(to, args, min_t(size_t, header->size, known)) ? -EFAULT : 0;
+}
+
+/* All sizes are those of the first version; a later one must not raise these. */
+#define COPY_IN(args, from, flags)	copy_in(args, sizeof(*(args)), from, sizeof(*(args)), flags)
+#define COPY_OUT(to, args)		copy_out(to, args, sizeof(*(args)))
+
+static long query(void __user *arg)
+{
+	struct gmmap_query args;
+	int ret;
+
+	ret = COPY_IN(&args, arg, 0);
+	if (ret)
+		return ret;
+	args.abi_version = GMMAP_ABI_VERSION;
+	args.granule_shift = GMMAP_GRANULE_SHIFT;
+	args.max_extents = GMMAP_MAX_EXTENTS;
+	args.max_mappings = GMMAP_MAX_MAPPINGS;
+	return COPY_OUT(arg, &args);
+}
+
+/* The descriptor becomes visible last: until then everything can be undone. */
+static int publish_session(struct gmmap_process *process, struct gmmap_attach *args,
+			   void __user *arg)
+{
+	struct file *file;
+	int fd;
+	int ret;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		gmmap_process_put(process);
+		return fd;
+	}
+	file = gmmap_session_create(process);
+	if (IS_ERR(file)) {
+		gmmap_process_put(process);
+		ret = PTR_ERR(file);
+		goto put_fd;
+	}
+	args->session_fd = fd;
+	ret = COPY_OUT(arg, args);
+	if (ret) {
+		fput(file);
+		goto put_fd;
+	}
+	fd_install(fd, file);
+	return 0;
+
+put_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
+static long attach(void __user *arg)
+{
+	struct gmmap_process *process;
+	struct gmmap_attach args;
+	struct file *kfd;
+	int ret;
+
+	ret = COPY_IN(&args, arg, 0);
+	if (ret)
+		return ret;
+	kfd = fget(args.kfd_fd);
+	if (!kfd)
+		return -EBADF;
+	process = gmmap_backend.attach(kfd);
+	fput(kfd);
+	if (IS_ERR(process))
+		return PTR_ERR(process);
+	return publish_session(process, &args, arg);
+}
+
+static int check_target(const struct gmmap_map *args)
+{
+	bool handle = args->target == GMMAP_TARGET_HANDLE;
+	bool dmabuf = args->target == GMMAP_TARGET_DMABUF;
+	bool address = args->target == GMMAP_TARGET_ADDRESS;
+	u64 end;
+
+	if (!handle && !dmabuf && !address)
+		return -EINVAL;
+	if (!handle && args->handle)
+		return -EINVAL;
+	if (!dmabuf && args->dmabuf_fd)
+		return -EINVAL;
+	if (!address && (args->gpu_id || args->address))
+		return -EINVAL;
+	if (address && !args->length)
+		return -EINVAL;
+	return check_add_overflow(args->address, args->length, &end) ? -EINVAL : 0;
+}
+
+/* Granules that are only partly covered have bytes that the GPU may write at any time. */
+static int load_edges(struct gmmap_mapping *mapping)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; i < mapping->granules; i++) {
+		u64 offset = gmmap_granule_offset(i);
+		u64 bytes = gmmap_granule_bytes(mapping, i);
+		u64 covered = gmmap_extents_covered(mapping->extents, offset, bytes);
+
+		if (!covered || covered == bytes)
+			continue;
+		ret = gmmap_mapping_load(mapping, offset, bytes);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static long map(struct gmmap_process *process, void __user *arg)
+{
+	struct gmmap_mapping *mapping;
+	struct gmmap_extents *extents;
+	struct gmmap_map args;
+	int ret;
+
+	ret = COPY_IN(&args, arg, 0);
+	if (ret)
+		return ret;
+	ret = check_target(&args);
+	if (ret)
+		return ret;
+	extents = gmmap_extents_create(u64_to_user_ptr(args.extents), args.extent_count);
+	if (IS_ERR(extents))
+		return PTR_ERR(extents);
+	mapping = gmmap_backend.map(process, &args, extents);
+	if (IS_ERR(mapping)) {
+		gmmap_extents_destroy(extents);
+		return PTR_ERR(mapping);
+	}
+	ret = load_edges(mapping);
+	if (!ret) {
+		args.mapping_id = mapping->id;
+		ret = COPY_OUT(arg, &args);
+	}
+	if (ret)
+		gmmap_mapping_end(mapping, GMMAP_END_ABANDON);
+	gmmap_mapping_put(mapping);
+	return ret;
+}
+
+static long unmap(struct gmmap_process *process, void __user *arg)
+{
+	struct gmmap_mapping *mapping;
+	struct gmmap_unmap args;
+	int ret;
+
+	ret = COPY_IN(&args, arg, GMMAP_UNMAP_ABANDON);
+	if (ret)
+		return ret;
+	mapping = gmmap_process_find(process, args.mapping_id);
+	if (!mapping)
+		return -ENOENT;
+	if (args.flags & GMMAP_UNMAP_ABANDON) {
+		ret = gmmap_mapping_end(mapping, GMMAP_END_ABANDON);
+	} else {
+		ret = gmmap_mapping_fill(mapping);
+		if (!ret)
+			ret = gmmap_mapping_end(mapping, GMMAP_END_COMPLETE);
+	}
+	gmmap_mapping_put(mapping);
+	return ret;
+}
+
+static long wait(struct gmmap_process *process, void __user *arg)
+{
+	struct gmmap_mapping *mapping;
+	struct gmmap_wait args;
+	int ret;
+
+	ret = COPY_IN(&args, arg, 0);
+	if (ret)
+		return ret;
+	mapping = gmmap_process_find(process, args.mapping_id);
+	if (!mapping)
+		return gmmap_process_knew(process, args.mapping_id) ? 0 : -ENOENT;
+	if (args.offset >= mapping->bytes || args.length > mapping->bytes - args.offset)
+		ret = -EINVAL;
+	else
+		ret = gmmap_mapping_wait(mapping, args.offset,
+					 args.length ?: mapping->bytes - args.offset,
+					 args.timeout_ns);
+	gmmap_mapping_put(mapping);
+	return ret;
+}
+
+static long stat(struct gmmap_process *process, void __user *arg)
+{
+	struct gmmap_stat args;
+	struct gmmap_stat out;
+	int ret;
+
+	ret = COPY_IN(&args, arg, 0);
+	if (ret)
+		return ret;
+	out = (struct gmmap_stat){ .size = args.size, .mapping_id = args.mapping_id };
+	ret = gmmap_process_stat(process, &out);
+	if (ret)
+		return ret;
+	return COPY_OUT(arg, &out);
+}
+
+/* The size in a number is that of its first version and says nothing. */
+static unsigned int number(unsigned int cmd)
+{
+	return cmd & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT);
+}
+
+#define NUMBER(cmd)	((cmd) & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT))
+
+/* Whether a command on a descriptor of the driver is meant for this module. */
+bool gmmap_is_ioctl(unsigned int cmd)
+{
+	return _IOC_TYPE(cmd) == GMMAP_IOC_BASE && _IOC_NR(cmd) >= _IOC_NR(GMMAP_IOC_QUERY) &&
+	       _IOC_NR(cmd) <= _IOC_NR(GMMAP_IOC_STAT);
+}
+
+long gmmap_device_ioctl(unsigned int cmd, void __user *arg)
+{
+	switch (number(cmd)) {
+	case NUMBER(GMMAP_IOC_QUERY):
+		return query(arg);
+	case NUMBER(GMMAP_IOC_ATTACH):
+		return attach(arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+long gmmap_process_ioctl(struct gmmap_process *process, unsigned int cmd, void __user *arg)
+{
+	switch (number(cmd)) {
+	case NUMBER(GMMAP_IOC_QUERY):
+		return query(arg);
+	case NUMBER(GMMAP_IOC_MAP):
+		return map(process, arg);
+	case NUMBER(GMMAP_IOC_UNMAP):
+		return unmap(process, arg);
+	case NUMBER(GMMAP_IOC_WAIT):
+		return wait(process, arg);
+	case NUMBER(GMMAP_IOC_STAT):
+		return stat(process, arg);
+	default:
+		return -ENOTTY;
+	}
+}
