@@ -243,6 +243,26 @@ def two_gpus():
         guest.finish()
 
 
+def garbage():
+    """Random registers, rings and page tables break neither the device nor QEMU."""
+    script = """bdf=$(basename "$(readlink /sys/class/drm/renderD128/device)")
+        echo "$bdf" >"/sys/bus/pci/devices/$bdf/driver/unbind"
+        exec %sgarbage "$bdf" "$1" "$2" """ % BIN
+    end = time.monotonic() + GARBAGE_SECONDS
+    seed = answered = 0
+    while time.monotonic() < end:
+        seed += 1
+        slice_s = min(30, max(5, int(end - time.monotonic())))
+        with Guest("sh", "-c", script, "sh", str(slice_s), str(seed)) as guest:
+            guest.output, _ = guest.process.communicate(timeout=300)
+            # The guest may die of what the GPU wrote over it. The device and QEMU may not.
+            expect(not re.search(r"(vgpu0|QEMU) (was killed|ended)", guest.output),
+                   f"seed {seed}:\n{guest.output}")
+            answered += "the device answers" in guest.output
+    expect(answered, f"no run came to its end:\n{guest.output}")
+    return f"{seed} runs, {answered} to their end"
+
+
 def large_memories():
     """8 GiB of VRAM and 10 GiB of guest memory: addresses above 4 GiB on both sides."""
     with Guest(BIN + "sdma_queue", "copies_every_size_between_all_memories",
@@ -260,9 +280,10 @@ def cold_boot():
 SHORT = [storm_backports, storm_backports_under_pressure, storm_stable, storm_stable_under_pressure,
          delayed_interrupts, lost_interrupts, slow_copies,
          copy_error_is_reported, hang_stops_all_queues_until_it_ends,
-         surprise_reset, link_is_paced, two_gpus]
+         surprise_reset, link_is_paced, two_gpus, garbage]
 LONG = [large_memories, cold_boot]
 FAULTS = int(os.environ.get("STORM_FAULTS", "100"))  # of each process
+GARBAGE_SECONDS = int(os.environ.get("GARBAGE_SECONDS", "10"))
 
 
 def main():

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define MAX_QUEUES  100
-#define FIRST_VMID  8
 #define ALL_SLOTS   0x00ffffffffffffffULL /* not the last pipe: the HIQ and the KIQ live there */
 #define LIST_BYTES  (64u << 10)
 
@@ -160,7 +159,7 @@ static void more_processes_than_vmids_take_turns(void **state)
 {
 	struct device *d = *state;
 
-	list_start(d, 0x0c00, ALL_SLOTS); /* two of them, and ten processes */
+	list_start(d, 0x0300, ALL_SLOTS); /* two of them, and ten processes */
 	for (unsigned int p = 0; p < 10; p++) {
 		add_process((uint8_t)(8 + p % 2));
 		add_queue((uint8_t)(8 + p % 2), 0, false);

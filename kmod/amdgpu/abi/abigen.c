@@ -19,8 +19,9 @@
  *   size STRUCT                             AMDGPU_ABI_SIZEOF_STRUCT is defined
  *   value ENUMERATOR                        AMDGPU_ABI_VALUE_ENUMERATOR is defined
  *
- * Types are written without qualifiers and typedefs, integers as u8 to u64, s8 to s64 and bool. If
- * BTF has several copies of a structure or function, all must agree.
+ * Types are written without qualifiers and typedefs, integers as u8 to u64, s8 to s64 and bool, an
+ * array of any length as TYPE[]; AMDGPU_ABI_COUNT_STRUCT__PATH is its length. If BTF has several
+ * copies of a structure or function, all must agree.
  */
 #include <bpf/btf.h>
 #include <errno.h>
@@ -282,7 +283,17 @@ static void print_function(const struct line *line)
 	printf("%.*s%s%s;\n", (int)(paren - line->type), line->type, line->subject, paren);
 }
 
-static void print_field(const struct line *line, unsigned int offset)
+/* Whether the type that is there is the one that a line wants. */
+static bool type_matches(const char *wanted, const char *there)
+{
+	size_t length = strcspn(wanted, "[");
+
+	if (strcmp(wanted + length, "[]"))
+		return !strcmp(wanted, there);
+	return !strncmp(wanted, there, length) && there[length] == '[';
+}
+
+static void print_field(const struct line *line, const char *there, unsigned int offset)
 {
 	char name[sizeof(line->path)];
 	size_t element = strcspn(line->type, "[");
@@ -296,6 +307,9 @@ static void print_field(const struct line *line, unsigned int offset)
 		snprintf(type, sizeof(type), "%.*s", (int)element, line->type);
 	else
 		strcpy(type, "void *");
+	if (line->type[element])
+		printf("#define AMDGPU_ABI_COUNT_%s__%s %lu\n", line->subject, name,
+		       strtoul(strchr(there, '[') + 1, NULL, 10));
 	printf("static inline %s%s*%s__%s(const struct %s *p)\n", type,
 	       type[strlen(type) - 1] == '*' ? "" : " ", line->subject, name, line->subject);
 	printf("{\n\treturn (void *)((unsigned long)p + %u);\n}\n", offset);
@@ -322,7 +336,7 @@ static void generate(unsigned int first)
 		    *line->path ? "." : "", line->path);
 	}
 	for (unsigned int i = first; i < line_count; i++)
-		if (same_subject(&lines[i], line) && !strcmp(lines[i].type, text))
+		if (same_subject(&lines[i], line) && type_matches(lines[i].type, text))
 			match = &lines[i];
 	if (!strcmp(line->keyword, "size")) {
 		printf("#define AMDGPU_ABI_SIZEOF_%s %u\n", line->subject, value);
@@ -336,7 +350,7 @@ static void generate(unsigned int first)
 	if (!strcmp(line->keyword, "func"))
 		print_function(match);
 	else
-		print_field(match, value);
+		print_field(match, text, value);
 }
 
 static char *trim(char *text)

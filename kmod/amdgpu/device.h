@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A GPU: its interrupt hook, its staging memory, its copy engine. */
+#ifndef GMMAP_AMDGPU_DEVICE_H
+#define GMMAP_AMDGPU_DEVICE_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+
+#include "../gpu.h"
+#include "driver.h"
+
+/**
+ * struct gmmap_device - see above
+ * @base: the core's part
+ * @kref: of processes
+ * @link: in the list of devices
+ * @adev: the driver's
+ * @funcs: the driver's table for faults
+ * @hook: our copy of it, in use while the device is in the list
+ * @staging: memory of all slots
+ * @staging_address: for the copy engine
+ * @staging_cpu: for the CPU
+ * @cam_doorbell: where to acknowledge
+ */
+struct gmmap_device {
+	struct gmmap_gpu base;
+	struct kref kref;
+	struct list_head link;
+	struct amdgpu_device *adev;
+	struct amdgpu_irq_src_funcs *funcs;
+	void *hook[AMDGPU_ABI_SIZEOF_amdgpu_irq_src_funcs / sizeof(void *)];
+	struct amdgpu_bo *staging;
+	u64 staging_address;
+	void *staging_cpu;
+	u32 cam_doorbell;
+};
+
+struct gmmap_device *gmmap_device_get(struct amdgpu_device *adev);
+void gmmap_device_put(struct gmmap_device *device);
+int gmmap_device_copy(struct gmmap_device *device, u64 from, u64 to, u32 bytes);
+
+#endif
