@@ -129,6 +129,8 @@ void gmmap_extents_destroy(struct gmmap_extents *extents)
 {
 	u32 i;
 
+	if (!extents)
+		return;
 	for (i = 0; i < extents->count; i++) {
 		if (!extents->pieces[i].file)
 			continue;

@@ -39,6 +39,15 @@ int hws_set_resources(struct queue *q, const uint32_t *p, uint32_t n)
 	return STEP_DONE;
 }
 
+/* The slot is taken from a run list's queue, if one has it. */
+static void forget_slot(struct hws *hws, const struct hqd *hqd)
+{
+	for (size_t i = 0; i < hws->num_queues; i++) {
+		if (hws->queues[i].hqd == hqd)
+			hws->queues[i].hqd = NULL;
+	}
+}
+
 /* Outside of a run list: the kernel gives a queue a slot of its choice. */
 int hws_map_queues(struct queue *q, const uint32_t *p, uint32_t n)
 {
@@ -50,6 +59,7 @@ int hws_map_queues(struct queue *q, const uint32_t *p, uint32_t n)
 		error(q->dev, "%s: MAP_QUEUES of engine %u outside of a run list", q->name, engine);
 		return STEP_HALT;
 	}
+	forget_slot(&q->dev->hws, hqd);
 	cp_map(q->dev, hqd, address(p + 3) & GMC_VA_MASK, p[1] >> 8 & 0xf, p[2] & 0x0ffffffc,
 	       address(p + 5) & GMC_VA_MASK & ~3ULL);
 	return STEP_DONE;
@@ -143,6 +153,9 @@ static void begin_slice(struct vgpu *dev, uint64_t now)
 		mapped++;
 		hws->next = (hws->next + 1) % hws->num_queues;
 	}
+	/* One that cannot be mapped although nothing else is must not hold up those behind it. */
+	if (!mapped && hws->num_queues)
+		hws->next = (hws->next + 1) % hws->num_queues;
 	hws->slice_ns = mapped < hws->num_queues ? now + hws->quantum_ns : 0;
 	if (hws->slice_ns)
 		dev->stats.time_slices++;

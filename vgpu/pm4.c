@@ -134,11 +134,9 @@ static int write_data(struct queue *q, const uint32_t *p, uint32_t n)
 		return STEP_DONE;
 	}
 	if (!no_increment)
-		ret = queue_write(q, address(p + 2) & ~3ULL, p + 4, 4ULL * count);
-	for (uint32_t i = 0; no_increment && i < count && !ret; i++)
-		ret = queue_write(q, address(p + 2) & ~3ULL, p + 4 + i, 4);
-	if (!ret)
-		q->stats.bytes += 4ULL * count;
+		return queue_store(q, address(p + 2) & ~3ULL, p + 4, 4ULL * count);
+	for (uint32_t i = 0; i < count && !ret; i++)
+		ret = queue_store(q, address(p + 2) & ~3ULL, p + 4 + i, 4);
 	return ret;
 }
 
@@ -158,10 +156,10 @@ static int wait_reg_mem(struct queue *q, const uint32_t *p, uint32_t n)
 		if (!may_write_regs(q, p[2]))
 			return STEP_DONE;
 		write_reg(q, p[2], reference);
-		value = reg_read(q->dev, p[3] * 4);
+		value = queue_read_reg(q, p[3] * 4);
 		reference &= p[5];
 	} else {
-		value = reg_read(q->dev, p[2] * 4);
+		value = queue_read_reg(q, p[2] * 4);
 	}
 	return condition_met(p[1] & 7, value & p[5], reference) ? STEP_DONE : STEP_POLL;
 }
@@ -176,9 +174,9 @@ static int copy_data(struct queue *q, const uint32_t *p, uint32_t n)
 	(void)n;
 	switch (src) {
 	case 0:
-		value = reg_read(q->dev, p[2] * 4);
+		value = queue_read_reg(q, p[2] * 4);
 		if (wide)
-			value |= (uint64_t)reg_read(q->dev, p[2] * 4 + 4) << 32;
+			value |= (uint64_t)queue_read_reg(q, p[2] * 4 + 4) << 32;
 		break;
 	case 1:
 	case 2:

@@ -340,27 +340,63 @@ int queue_copy(struct queue *q, uint64_t dst, uint64_t src, uint64_t bytes)
 	return transfer_end(q, bytes);
 }
 
+/* Writes data to va + progress, up to va + limit but not past what one translation covers. */
+static int store_part(struct queue *q, uint64_t va, const uint8_t *data, uint64_t limit)
+{
+	struct span span;
+	uint64_t part = limit - q->progress;
+	int ret = queue_span(q, va + q->progress, GMC_WRITE, &span);
+
+	if (ret)
+		return ret;
+	if (part > span.bytes)
+		part = span.bytes;
+	mem_write(&q->dev->mem, &span, 0, data, part);
+	if (span.system)
+		link_charge(q->dev, LINK_FROM_GPU, part);
+	q->stats.bytes += part;
+	q->progress += part;
+	return STEP_DONE;
+}
+
 int queue_fill(struct queue *q, uint64_t dst, uint32_t pattern, uint64_t bytes)
 {
 	uint64_t limit = part_limit(q, bytes);
-	uint32_t block[1024];
+	uint32_t block[1025];
 
-	for (unsigned int i = 0; i < 1024; i++)
+	for (unsigned int i = 0; i < 1025; i++)
 		block[i] = pattern;
 	while (q->progress < limit) {
-		uint64_t part = limit - q->progress;
-		int ret;
+		uint64_t end = q->progress + 4096 < limit ? q->progress + 4096 : limit;
+		/* A page boundary may cut the pattern. */
+		int ret = store_part(q, dst, (uint8_t *)block + q->progress % 4, end);
 
-		if (part > sizeof(block))
-			part = sizeof(block);
-		/* Parts are multiples of the pattern but for the last one. */
-		ret = queue_write(q, dst + q->progress, block, part);
 		if (ret)
 			return ret;
-		q->stats.bytes += part;
-		q->progress += part;
 	}
 	return transfer_end(q, bytes);
+}
+
+int queue_store(struct queue *q, uint64_t va, const void *data, uint64_t bytes)
+{
+	if (bytes <= 8) {
+		q->stats.bytes += bytes;
+		return queue_write(q, va, data, bytes);
+	}
+	while (q->progress < bytes) {
+		int ret = store_part(q, va, (const uint8_t *)data + q->progress, bytes);
+
+		if (ret)
+			return ret;
+	}
+	return STEP_DONE;
+}
+
+uint32_t queue_read_reg(struct queue *q, uint32_t reg)
+{
+	if (!queue_vmid(q))
+		return reg_read(q->dev, reg);
+	return reg < REG_BAR_BYTES ? reg_get(q->dev, reg) : UINT32_MAX;
 }
 
 static int fetch_wptr(struct queue *q)

@@ -131,5 +131,9 @@ int queue_probe(struct queue *q, uint64_t va, uint64_t bytes, unsigned int acces
 /* One part of a long transfer; STEP_PART until all bytes are done. */
 int queue_copy(struct queue *q, uint64_t dst, uint64_t src, uint64_t bytes);
 int queue_fill(struct queue *q, uint64_t dst, uint32_t pattern, uint64_t bytes);
+/* Data that the packet itself holds, all in one part; goes on where a fault interrupted it. */
+int queue_store(struct queue *q, uint64_t va, const void *data, uint64_t bytes);
+/* A register as the packet may see it: users get stored values, without side effects of reading. */
+uint32_t queue_read_reg(struct queue *q, uint32_t reg);
 
 #endif

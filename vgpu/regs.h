@@ -66,6 +66,10 @@
 #define SDMA_RB_WPTR_HI	       0x0018
 #define SDMA_RB_RPTR_ADDR_HI   0x0020
 #define SDMA_RB_RPTR_ADDR_LO   0x0024
+#define SDMA_IB_OFFSET	       0x0030
+#define SDMA_IB_BASE_LO	       0x0034
+#define SDMA_IB_BASE_HI	       0x0038
+#define SDMA_IB_SIZE	       0x003c
 #define SDMA_CONTEXT_STATUS    0x0044
 #define SDMA_DOORBELL	       0x0048
 #define SDMA_DOORBELL_OFFSET   0x00ac

@@ -8,7 +8,9 @@
 #include "vgpu.h"
 
 /* The first dwords of an MQD mirror the registers from RB_CNTL on (struct v9_sdma_mqd). */
-#define MQD_REG(offset) ((offset) / 4)
+#define MQD_REG(offset)	     ((offset) / 4)
+#define IB_SIZE_MASK	     0x000fffffu
+#define SDMA_INDIRECT_DWORDS 6 /* of the packet that calls a buffer */
 
 static uint32_t ring_get(const struct sdma_ring *ring, uint32_t reg)
 {
@@ -142,6 +144,39 @@ static const struct reg_handler context_status = { .read = context_status_read }
 static const struct reg_handler status = { .read = status_read };
 static const struct reg_handler f32_cntl = { .write = f32_cntl_write };
 
+/* An interrupted indirect buffer goes on where it was; a nested one starts again. */
+static void restore_ib(struct queue *q, const uint32_t *mqd)
+{
+	uint32_t dwords = mqd[MQD_REG(SDMA_IB_SIZE)] & IB_SIZE_MASK;
+	uint32_t offset = mqd[MQD_REG(SDMA_IB_OFFSET)] & IB_SIZE_MASK;
+
+	if (!dwords || offset >= dwords)
+		return;
+	q->ib[0] = (struct stream){
+		.va = mqd[MQD_REG(SDMA_IB_BASE_LO)] |
+		      (uint64_t)mqd[MQD_REG(SDMA_IB_BASE_HI)] << 32,
+		.dwords = dwords,
+		.offset = offset,
+		.caller = SDMA_INDIRECT_DWORDS,
+		.vmid = q->vmid,
+	};
+	q->depth = 1;
+}
+
+static void save_ib(struct vgpu *dev, const struct queue *q, uint64_t mqd)
+{
+	const struct stream *ib = &q->ib[0];
+	uint32_t image[4] = { 0 };
+
+	if (q->depth) {
+		image[0] = ib->offset;
+		image[1] = (uint32_t)ib->va;
+		image[2] = (uint32_t)(ib->va >> 32);
+		image[3] = ib->dwords;
+	}
+	vgpu_write(dev, mqd + SDMA_IB_OFFSET, image, sizeof(image));
+}
+
 struct sdma_ring *sdma_map(struct vgpu *dev, unsigned int instance, uint64_t mqd, uint8_t vmid,
 			   uint32_t doorbell, uint64_t wptr_va)
 {
@@ -167,6 +202,7 @@ struct sdma_ring *sdma_map(struct vgpu *dev, unsigned int instance, uint64_t mqd
 	ring->queue.wptr = ring->queue.rptr;
 	ring->queue.wptr_va = wptr_va;
 	ring_update(ring);
+	restore_ib(&ring->queue, image);
 	return ring;
 }
 
@@ -179,6 +215,7 @@ void sdma_unmap(struct vgpu *dev, struct sdma_ring *ring, uint64_t mqd)
 	reg_set(dev, ring->regs + SDMA_RB_CNTL,
 		reg_get(dev, ring->regs + SDMA_RB_CNTL) & ~SDMA_RB_ENABLE);
 	vgpu_write(dev, mqd + SDMA_RB_RPTR, pointers, sizeof(pointers));
+	save_ib(dev, &ring->queue, mqd);
 }
 
 static void ring_init(struct sdma *sdma, unsigned int index)

@@ -163,10 +163,7 @@ static int write_linear(struct queue *q, const uint32_t *p)
 
 	if (ret)
 		return ret;
-	ret = queue_write(q, dst, p + 4, 4ULL * count);
-	if (!ret)
-		q->stats.bytes += 4ULL * count;
-	return finish(q, ret, 4 + count);
+	return finish(q, queue_store(q, dst, p + 4, 4ULL * count), 4 + count);
 }
 
 static int trap(struct queue *q, const uint32_t *p)
@@ -195,9 +192,9 @@ static int poll_regmem(struct queue *q, const uint32_t *p)
 	if (p[0] & SDMA_POLL_HDP_FLUSH) {
 		if (!queue_vmid(q))
 			reg_write(q->dev, p[2], p[3]);
-		value = reg_read(q->dev, p[1]);
+		value = queue_read_reg(q, p[1]);
 	} else if (!(p[0] & SDMA_POLL_MEM)) {
-		value = reg_read(q->dev, p[1]);
+		value = queue_read_reg(q, p[1]);
 	} else if (func) {
 		int ret = queue_read(q, address(p + 1) & ~3ULL, &value, sizeof(value));
 

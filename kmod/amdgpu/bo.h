@@ -23,7 +23,6 @@ struct ttm_buffer_object;
  * @bo_va: its place in the address space; constant
  * @vm: the address space, which stays until the process has died; constant
  * @pte_flags: of a page that is present; constant
- * @bo_offset: of the mapping's first byte in the BO, which is that of the BO; constant
  */
 struct gmmap_bo {
 	struct gmmap_mapping base;

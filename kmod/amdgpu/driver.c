@@ -6,12 +6,15 @@
  */
 #include <crypto/sha2.h>
 #include <drm/ttm/ttm_bo.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/idr.h>
-#include <linux/kernel_read_file.h>
 #include <linux/kprobes.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/vmalloc.h>
 
 #include "driver.h"
 
@@ -33,21 +36,49 @@ static unsigned long entries[AMDGPU_FUNCTION_COUNT];
 static const char *const names[] = { AMDGPU_FUNCTIONS(FUNCTION_NAME) };
 #undef FUNCTION_NAME
 
+/* Returns the number of bytes, or an error. The caller frees the buffer by kvfree(). */
+static ssize_t read_all(struct file *file, void **buffer)
+{
+	size_t bytes = i_size_read(file_inode(file));
+	loff_t position = 0;
+	ssize_t n = 1;
+
+	*buffer = kvmalloc(bytes, GFP_KERNEL);
+	if (!*buffer)
+		return -ENOMEM;
+	while (position < bytes && n > 0)
+		n = kernel_read(file, *buffer + position, bytes - position, &position);
+	return n < 0 ? n : position;
+}
+
+static ssize_t read_btf(void **buffer)
+{
+	struct file *file = filp_open(BTF_PATH, O_RDONLY, 0);
+	ssize_t ret;
+
+	*buffer = NULL;
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ret = read_all(file, buffer);
+	fput(file);
+	return ret;
+}
+
 static int check_btf(void)
 {
 	static const u8 built_for[SHA256_DIGEST_SIZE] = AMDGPU_ABI_SHA256;
 	u8 found[SHA256_DIGEST_SIZE];
-	void *btf = NULL;
 	ssize_t bytes;
+	void *btf;
 
-	bytes = kernel_read_file_from_path_initns(BTF_PATH, 0, &btf, INT_MAX, NULL,
-						  READING_UNKNOWN);
+	bytes = read_btf(&btf);
+	if (bytes >= 0)
+		sha256(btf, bytes, found);
+	kvfree(btf);
 	if (bytes < 0) {
-		pr_err("gmmap: cannot read " BTF_PATH ": is amdgpu loaded? (%zd)\n", bytes);
+		pr_err("gmmap: cannot read " BTF_PATH " (%zd); is amdgpu loaded?\n", bytes);
 		return -ENODEV;
 	}
-	sha256(btf, bytes, found);
-	vfree(btf);
 	if (memcmp(found, built_for, sizeof(found))) {
 		pr_err("gmmap: built for another amdgpu than the one that is loaded; build again\n");
 		return -ENODEV;

@@ -30,7 +30,7 @@ int device_clock_gettime(clockid_t id, struct timespec *ts);
 int device_clock_gettime(clockid_t id, struct timespec *ts)
 {
 	(void)id;
-	*ts = (struct timespec){ .tv_sec = 1 };
+	*ts = (struct timespec){.tv_sec = 1};
 	return 0;
 }
 
@@ -101,18 +101,18 @@ static struct result leaf(uint64_t entry, uint64_t va, unsigned int shift, unsig
 				(access & GMC_EXEC ? PTE_EXECUTABLE : 0);
 
 	if ((entry & PTE_SYSTEM) && (entry & PTE_PRT) && !(entry & PTE_ADDRESS))
-		return (struct result){ .outcome = NORETRY };
+		return (struct result){.outcome = NORETRY};
 	if ((entry & wanted) != wanted)
-		return (struct result){ .outcome = RETRY };
-	return (struct result){ MAPPED, (entry & PTE_ADDRESS) + va % (1ULL << shift),
-				entry & PTE_SYSTEM };
+		return (struct result){.outcome = RETRY};
+	return (struct result){MAPPED, (entry & PTE_ADDRESS) + va % (1ULL << shift),
+			       entry & PTE_SYSTEM};
 }
 
 static struct result absent(uint64_t entry, unsigned int level)
 {
 	if ((entry & PTE_EXECUTABLE) && (entry & PDE_PTE) && (entry & PTE_TF))
-		return (struct result){ .outcome = NORETRY };
-	return (struct result){ .outcome = !level && (entry & PTE_PRT) ? PRT : RETRY };
+		return (struct result){.outcome = NORETRY};
+	return (struct result){.outcome = !level && (entry & PTE_PRT) ? PRT : RETRY};
 }
 
 static struct result walk_user(const struct hub *hub, uint8_t vmid, uint64_t va,
@@ -120,7 +120,7 @@ static struct result walk_user(const struct hub *hub, uint8_t vmid, uint64_t va,
 {
 	uint32_t cntl = reg_get(gpu, hub->regs + VM_CONTEXT_CNTL(vmid));
 	uint64_t table = context64(hub, VM_CONTEXT_PT_BASE(vmid));
-	struct result result = { .outcome = NORETRY };
+	struct result result = {.outcome = NORETRY};
 
 	if (!(cntl & VM_CONTEXT_ENABLE) || !(table & PTE_VALID) ||
 	    va >> 12 < context64(hub, VM_CONTEXT_PT_START(vmid)) ||
@@ -128,12 +128,12 @@ static struct result walk_user(const struct hub *hub, uint8_t vmid, uint64_t va,
 		return result;
 	for (int level = (int)VM_CONTEXT_DEPTH(cntl); level >= 0; level--) {
 		unsigned int shift = 12 + 9 * (unsigned int)level;
-		uint64_t entry = load((table & PDE_ADDRESS) + (va >> shift) % 512 * 8,
-				      table & PTE_SYSTEM);
+		uint64_t entry =
+			load((table & PDE_ADDRESS) + (va >> shift) % 512 * 8, table & PTE_SYSTEM);
 
 		table = entry;
-		result = entry & PTE_VALID ? leaf(entry, va, shift, access) :
-					     absent(entry, (unsigned int)level);
+		result = entry & PTE_VALID ? leaf(entry, va, shift, access)
+					   : absent(entry, (unsigned int)level);
 		if (!(entry & PTE_VALID) || entry & PDE_PTE)
 			break;
 	}
@@ -146,10 +146,10 @@ static struct result walk_kernel(const struct hub *hub, uint64_t va, unsigned in
 {
 	uint64_t start = context64(hub, VM_CONTEXT_PT_START(0)), entry;
 	uint64_t base = context64(hub, VM_CONTEXT_PT_BASE(0));
-	struct result result = { .outcome = NORETRY };
+	struct result result = {.outcome = NORETRY};
 
 	if (va >= GMC_VRAM_BASE && va < GMC_VRAM_BASE + VRAM_BYTES)
-		return (struct result){ MAPPED, va - GMC_VRAM_BASE, false };
+		return (struct result){MAPPED, va - GMC_VRAM_BASE, false};
 	if (!(reg_get(gpu, hub->regs) & VM_CONTEXT_ENABLE) || va >> 12 < start ||
 	    va >> 12 > context64(hub, VM_CONTEXT_PT_END(0)))
 		return result;
@@ -187,7 +187,10 @@ static void check_span(const struct span *span)
 }
 
 static const enum gmc_status status_of[] = {
-	[MAPPED] = GMC_OK, [RETRY] = GMC_RETRY, [NORETRY] = GMC_NORETRY, [PRT] = GMC_PRT,
+	[MAPPED] = GMC_OK,
+	[RETRY] = GMC_RETRY,
+	[NORETRY] = GMC_NORETRY,
+	[PRT] = GMC_PRT,
 };
 
 static void translate(struct input *in)
@@ -250,9 +253,9 @@ static void set_context(struct input *in)
 		reg_write(gpu, hub->regs + VM_CONTEXT_CNTL(vmid), (uint32_t)value);
 		return;
 	}
-	reg = what % 4 == 1 ? VM_CONTEXT_PT_BASE(vmid) :
-	      what % 4 == 2 ? VM_CONTEXT_PT_START(vmid) :
-			      VM_CONTEXT_PT_END(vmid);
+	reg = what % 4 == 1   ? VM_CONTEXT_PT_BASE(vmid)
+	      : what % 4 == 2 ? VM_CONTEXT_PT_START(vmid)
+			      : VM_CONTEXT_PT_END(vmid);
 	if (what & 4)
 		value &= 0x3f00f;
 	reg_write(gpu, hub->regs + reg, (uint32_t)value);
@@ -279,7 +282,7 @@ static void setup(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	struct input in = {data, size};
 	uint8_t buffer[64];
 
 	if (!gpu)

@@ -31,7 +31,7 @@
 #define NUM_RINGS    10
 #define FIRST_VMID   8
 #define TICK_NS	     20000u /* few rounds in each vgpu_run() */
-#define MAX_OPERATIONS 200u
+#define MAX_OPERATIONS 100u
 #define MAX_RUN_NS   3000000000u /* of real time, with sanitizers on a busy machine */
 #define PTE_RW	     (PTE_VALID | PTE_READABLE | PTE_WRITEABLE)
 #define DOORBELLS    0x4000u
@@ -476,7 +476,7 @@ static void page_table_entry(struct input *in)
 static void settings(struct input *in)
 {
 	gpu->inject.cam_entries = get(in, 1);
-	gpu->inject.ih_noise = get(in, 1);
+	gpu->inject.ih_noise = get(in, 1) & 7;
 	gpu->inject.copy_errors = get(in, 1) & 1;
 	gpu->link.bytes_per_s = get(in, 4);
 	gpu->link.latency_ns = get(in, 3);
@@ -523,7 +523,7 @@ static void operation(struct input *in)
 		settings(in);
 		break;
 	default:
-		run(get(in, 1) % 16);
+		run(get(in, 1) % 8);
 		break;
 	}
 }

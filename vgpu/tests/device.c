@@ -10,11 +10,11 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
-#define BAR0 VFIO_PCI_BAR0_REGION_INDEX
-#define BAR2 VFIO_PCI_BAR2_REGION_INDEX
-#define BAR5 VFIO_PCI_BAR5_REGION_INDEX
+#define BAR0		   VFIO_PCI_BAR0_REGION_INDEX
+#define BAR2		   VFIO_PCI_BAR2_REGION_INDEX
+#define BAR5		   VFIO_PCI_BAR5_REGION_INDEX
 
-#define CLOCK_TICK_NS	   50u /* what a look at the clock takes */
+#define CLOCK_TICK_NS	   50u	       /* what a look at the clock takes */
 #define VRAM_FIRST	   (16u << 20) /* below: the tests' own */
 #define MAX_ROUNDS	   1000000u
 #define MQD_BYTES	   2048u
@@ -143,8 +143,8 @@ struct buffer device_alloc(struct device *d, uint8_t vmid, uint64_t bytes)
 	return b;
 }
 
-static const uint32_t hub_base[NUM_HUBS] = { GCVM_CONTEXT0_CNTL, MMVM_CONTEXT0_CNTL };
-static const uint32_t hub_lut[NUM_HUBS] = { IH_VMID_0_LUT, IH_VMID_0_LUT_MM };
+static const uint32_t hub_base[NUM_HUBS] = {GCVM_CONTEXT0_CNTL, MMVM_CONTEXT0_CNTL};
+static const uint32_t hub_lut[NUM_HUBS] = {IH_VMID_0_LUT, IH_VMID_0_LUT_MM};
 
 void device_bind(struct device *d, uint8_t vmid)
 {
@@ -224,8 +224,8 @@ void device_ih(struct device *d, unsigned int log2_dwords)
 	reg_out(d, IH_RB_RPTR, 0);
 	reg_out(d, IH_DOORBELL_RPTR, IH_DOORBELL_ENABLE | IH_DOORBELL / 4);
 	reg_out(d, IH_DOORBELL_RETRY_CAM, IH_DOORBELL_ENABLE | CAM_DOORBELL / 4);
-	reg_out(d, IH_RB_CNTL, IH_RB_CNTL_ENABLE | IH_RB_CNTL_ENABLE_INTR | IH_RB_CNTL_WPTR_WB |
-				       log2_dwords << 1);
+	reg_out(d, IH_RB_CNTL,
+		IH_RB_CNTL_ENABLE | IH_RB_CNTL_ENABLE_INTR | IH_RB_CNTL_WPTR_WB | log2_dwords << 1);
 }
 
 bool device_iv_raw(struct device *d, uint32_t dw[8], bool ack)
@@ -506,9 +506,9 @@ void emit(struct ring *r, const uint32_t *dwords, unsigned int count)
 
 void kick(struct ring *r)
 {
-	uint64_t value = r->kind == QUEUE_SDMA ? r->tail * 4 :
-			 r->kind == QUEUE_AQL  ? r->tail / 16 :
-						 r->tail;
+	uint64_t value = r->kind == QUEUE_SDMA	? r->tail * 4
+			 : r->kind == QUEUE_AQL ? r->tail / 16
+						: r->tail;
 
 	*r->wptr.u64 = value;
 	doorbell64(r->d, r->doorbell, r->kind == QUEUE_AQL ? value - 1 : value);

@@ -18,7 +18,7 @@
 #define VRAM_BYTES  (256ULL << 20)
 #define GUEST_BYTES (32u << 20)
 #define GUEST_BUS   0x100000000ULL /* bus address of guest memory */
-#define GART_VA	    0x1000000ULL /* VMID 0 address of the GART window, 4 MiB */
+#define GART_VA	    0x1000000ULL   /* VMID 0 address of the GART window, 4 MiB */
 #define GART_PAGES  1024u
 #define USER_VA	    0x7f0000000000ULL /* first address that device_alloc() gives to a user */
 #define HOLE_VA	    0x555000000000ULL /* nothing is ever mapped here */
@@ -42,7 +42,7 @@ struct device {
 	int guest_fd;
 	int msi_fd;
 	uint64_t vram_next, guest_next, user_next; /* of the allocators */
-	uint64_t roots[GMC_NUM_VMIDS]; /* VRAM offsets of page directories, 0: none */
+	uint64_t roots[GMC_NUM_VMIDS];		   /* VRAM offsets of page directories, 0: none */
 	uint32_t ih_bytes;
 	uint32_t ih_rptr;
 };
@@ -133,10 +133,10 @@ void make_user_queue(struct device *d, struct ring *r, uint8_t vmid, unsigned in
 		     uint32_t doorbell);
 
 void emit(struct ring *r, const uint32_t *dwords, unsigned int count);
-#define EMIT(r, ...)                                                                               \
-	do {                                                                                       \
-		const uint32_t dwords_[] = { __VA_ARGS__ };                                        \
-		emit(r, dwords_, sizeof(dwords_) / 4);                                             \
+#define EMIT(r, ...)                                      \
+	do {                                              \
+		const uint32_t dwords_[] = {__VA_ARGS__}; \
+		emit(r, dwords_, sizeof(dwords_) / 4);    \
 	} while (0)
 /* Tells the write pointer by memory and doorbell. */
 void kick(struct ring *r);
@@ -149,11 +149,11 @@ bool ring_empty(const struct ring *r);
 #define HI(v) ((uint32_t)((uint64_t)(v) >> 32))
 
 /* PM4 headers; n is the number of payload dwords. */
-#define PM4(op, n)	   (3u << 30 | ((uint32_t)(n) - 1) << 16 | (uint32_t)(op) << 8)
-#define WRITE_DATA_MEMORY  (5u << 8 | 1u << 20)
-#define SDMA_WRITE32(va, v) 2, LO(va), HI(va), 0, v
-#define SDMA_FENCE(va, v)   5, LO(va), HI(va), v
-#define SDMA_COPY(dst, src, bytes) 1, (bytes) - 1, 0, LO(src), HI(src), LO(dst), HI(dst)
-#define PM4_WRITE32(va, v)  PM4(0x37, 4), WRITE_DATA_MEMORY, LO(va), HI(va), v
+#define PM4(op, n)		   (3u << 30 | ((uint32_t)(n)-1) << 16 | (uint32_t)(op) << 8)
+#define WRITE_DATA_MEMORY	   (5u << 8 | 1u << 20)
+#define SDMA_WRITE32(va, v)	   2, LO(va), HI(va), 0, v
+#define SDMA_FENCE(va, v)	   5, LO(va), HI(va), v
+#define SDMA_COPY(dst, src, bytes) 1, (bytes)-1, 0, LO(src), HI(src), LO(dst), HI(dst)
+#define PM4_WRITE32(va, v)	   PM4(0x37, 4), WRITE_DATA_MEMORY, LO(va), HI(va), v
 
 #endif

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#define VMID 8
-#define PAGE GMC_PAGE_BYTES
+#define VMID	    8
+#define PAGE	    GMC_PAGE_BYTES
 #define BARRIER_AND 3
 #define BARRIER_OR  5
 
@@ -17,7 +17,7 @@ struct signal {
 
 static struct signal make_signal(const struct buffer *b, unsigned int index, uint64_t value)
 {
-	struct signal s = { b->va + 64 * index, b->u64 + 8 * index };
+	struct signal s = {b->va + 64 * index, b->u64 + 8 * index};
 
 	s.words[1] = value;
 	return s;
@@ -34,7 +34,8 @@ static void packet(struct ring *r, uint32_t header, const uint64_t deps[5], uint
 	     HI(completion));
 }
 
-static void pm4_packet(struct ring *r, const struct buffer *ib, uint32_t dwords, uint64_t completion)
+static void pm4_packet(struct ring *r, const struct buffer *ib, uint32_t dwords,
+		       uint64_t completion)
 {
 	EMIT(r, 1 << 16, PM4(0x3f, 3), LO(ib->va), HI(ib->va), dwords, 10, 0, 0, 0, 0, 0, 0, 0, 0,
 	     LO(completion), HI(completion));
@@ -51,7 +52,7 @@ static void a_barrier_and_waits_for_all(void **state)
 	struct buffer b = device_alloc(d, VMID, PAGE);
 	struct signal one = make_signal(&b, 0, 1), two = make_signal(&b, 1, 1);
 	struct signal done = make_signal(&b, 2, 1);
-	const uint64_t deps[5] = { one.va, 0, two.va, 0, 0 };
+	const uint64_t deps[5] = {one.va, 0, two.va, 0, 0};
 	struct ring r;
 
 	start_hqd(d, &r, 1, 0, 0, VMID, true);
@@ -65,7 +66,7 @@ static void a_barrier_and_waits_for_all(void **state)
 	assert_true(device_run(d));
 	assert_int_equal(done.words[1], 0);
 	assert_int_equal(packet_type(&r, 0), 1); /* INVALID again */
-	assert_int_equal(r.rptr.u64[16], 1); /* read_dispatch_id */
+	assert_int_equal(r.rptr.u64[16], 1);	 /* read_dispatch_id */
 }
 
 static void a_barrier_or_waits_for_one(void **state)
@@ -73,7 +74,7 @@ static void a_barrier_or_waits_for_one(void **state)
 	struct device *d = *state;
 	struct buffer b = device_alloc(d, VMID, PAGE);
 	struct signal one = make_signal(&b, 0, 1), two = make_signal(&b, 1, 1);
-	const uint64_t deps[5] = { one.va, two.va, 0, 0, 0 };
+	const uint64_t deps[5] = {one.va, two.va, 0, 0, 0};
 	struct ring r;
 
 	start_hqd(d, &r, 1, 0, 0, VMID, true);
@@ -127,7 +128,7 @@ static void a_completion_faults_before_its_effect(void **state)
 	struct buffer b = device_alloc_absent(d, VMID, PAGE);
 	struct buffer box = device_alloc_absent(d, VMID, PAGE);
 	struct signal done = make_signal(&b, 0, 3);
-	const struct buffer *absent[] = { &b, &box };
+	const struct buffer *absent[] = {&b, &box};
 	struct ring r;
 	uint64_t page;
 	uint32_t cam;
@@ -159,7 +160,7 @@ static void a_vendor_packet_runs_an_indirect_buffer(void **state)
 	struct ring r;
 
 	start_hqd(d, &r, 1, 0, 0, VMID, true);
-	memcpy(ib.u32, (const uint32_t[]){ PM4_WRITE32(b.va + 512, 9), 0xffff1000 }, 24);
+	memcpy(ib.u32, (const uint32_t[]){PM4_WRITE32(b.va + 512, 9), 0xffff1000}, 24);
 	pm4_packet(&r, &ib, 6, done.va);
 	pm4_packet(&r, &ib, 0, done.va); /* empty */
 	assert_true(run(&r));
@@ -178,7 +179,7 @@ static void a_buffer_is_not_run_twice_when_its_packet_is_interrupted(void **stat
 	struct ring r;
 
 	start_hqd(d, &r, 1, 0, 0, VMID, true);
-	memcpy(ib.u32, (const uint32_t[]){ PM4(0x1e, 8), 0x0f, LO(b.va), HI(b.va), 1, 0, 0, 0, 0 },
+	memcpy(ib.u32, (const uint32_t[]){PM4(0x1e, 8), 0x0f, LO(b.va), HI(b.va), 1, 0, 0, 0, 0},
 	       36);
 	pm4_packet(&r, &ib, 9, done.va);
 	run(&r);
@@ -202,7 +203,7 @@ static void a_barrier_value_packet_compares(void **state)
 	static const struct {
 		uint32_t condition;
 		int64_t reference, waits, met;
-	} cases[] = { { 0, 5, 4, 5 }, { 1, 5, 5, 4 }, { 2, -1, 0, -2 }, { 3, 5, 4, 6 } };
+	} cases[] = {{0, 5, 4, 5}, {1, 5, 5, 4}, {2, -1, 0, -2}, {3, 5, 4, 6}};
 	struct device *d = *state;
 	struct buffer b = device_alloc(d, VMID, PAGE);
 	struct signal s = make_signal(&b, 0, 0);
@@ -224,7 +225,7 @@ static void a_barrier_value_packet_compares(void **state)
 
 static void what_cannot_be_executed_makes_the_queue_inactive(void **state)
 {
-	static const uint32_t headers[] = { 2, 4, 6, 3 << 16, 1 << 16 };
+	static const uint32_t headers[] = {2, 4, 6, 3 << 16, 1 << 16};
 	struct device *d = *state;
 	struct buffer b = device_alloc(d, VMID, PAGE);
 	uint32_t dw[8];

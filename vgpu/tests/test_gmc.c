@@ -44,7 +44,7 @@ static void an_entry_absent_at_any_level_is_retried(void **state)
 
 static void what_the_driver_leaves_in_empty_entries_is_retried(void **state)
 {
-	static const uint64_t ptes[] = { 0, PTE_EXECUTABLE, 0x90, 0x100410, 0xe6410 };
+	static const uint64_t ptes[] = {0, PTE_EXECUTABLE, 0x90, 0x100410, 0xe6410};
 	struct device *d = *state;
 
 	for (size_t i = 0; i < sizeof(ptes) / sizeof(ptes[0]); i++) {
@@ -140,7 +140,7 @@ static void a_prt_bit_in_a_directory_means_nothing(void **state)
 
 static void the_depth_of_a_context_is_obeyed(void **state)
 {
-	static const uint64_t vas[4] = { 0x3000, 0x403000, 0x40403000, 0x8040403000 };
+	static const uint64_t vas[4] = {0x3000, 0x403000, 0x40403000, 0x8040403000};
 	struct device *d = *state;
 
 	for (unsigned int depth = 0; depth < 4; depth++) {
@@ -218,7 +218,7 @@ static void vmid_0_sees_vram_at_its_place(void **state)
 
 	assert_int_equal(look(d, HUB_GFX, 0, GMC_VRAM_BASE + 0x1234, GMC_WRITE, &span), GMC_OK);
 	assert_int_equal(span.address, 0x1234);
-	assert_int_equal(span.bytes, PAGE - 0x234);
+	assert_true(span.bytes >= PAGE - 0x234 && span.bytes <= VRAM_BYTES - 0x1234);
 	assert_int_equal(look(d, HUB_GFX, 0, GMC_VRAM_BASE + VRAM_BYTES, GMC_READ, &span),
 			 GMC_NORETRY);
 	assert_int_equal(look(d, HUB_GFX, 0, GMC_VRAM_BASE - 1, GMC_READ, &span), GMC_NORETRY);
@@ -403,10 +403,12 @@ static void the_cache_survives_more_pages_than_it_has_entries(void **state)
 	struct device *d = *state;
 	struct span span;
 
+	device_map(d, VMID, USER_VA, PTE_RW, 2ULL * TLB_ENTRIES * PAGE);
 	for (int round = 0; round < 2; round++) {
 		for (uint64_t page = 0; page < 2 * TLB_ENTRIES; page++) {
-			assert_int_equal(look(d, HUB_GFX, 0, GMC_VRAM_BASE + page * PAGE, GMC_READ,
-					      &span), GMC_OK);
+			assert_int_equal(
+				look(d, HUB_GFX, VMID, USER_VA + page * PAGE, GMC_READ, &span),
+				GMC_OK);
 			assert_int_equal(span.address, page * PAGE);
 		}
 	}

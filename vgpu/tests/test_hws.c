@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#define MAX_QUEUES  100
-#define ALL_SLOTS   0x00ffffffffffffffULL /* not the last pipe: the HIQ and the KIQ live there */
-#define LIST_BYTES  (64u << 10)
+#define MAX_QUEUES 100
+#define ALL_SLOTS  0x00ffffffffffffffULL /* not the last pipe: the HIQ and the KIQ live there */
+#define LIST_BYTES (64u << 10)
 
 /* A run list in the making, and the queues on it. */
 struct list {
@@ -49,7 +49,7 @@ static void list_emit(const uint32_t *dwords, unsigned int count)
 static void add_process(uint8_t table_vmid)
 {
 	uint64_t root = list.d->roots[table_vmid] | PTE_VALID;
-	uint32_t p[16] = { PM4(0xa1, 15), 0x8000u + table_vmid, LO(root), HI(root) };
+	uint32_t p[16] = {PM4(0xa1, 15), 0x8000u + table_vmid, LO(root), HI(root)};
 
 	list_emit(p, 16);
 	list.processes++;
@@ -61,8 +61,9 @@ static struct ring *add_queue(uint8_t table_vmid, unsigned int engine, bool aql)
 	uint32_t doorbell = 0x8000 + 8 * list.count++;
 
 	make_user_queue(list.d, r, table_vmid, engine, aql, doorbell);
-	list_emit((const uint32_t[]){ PM4(0xa2, 6), 1 << 4 | engine << 26, doorbell, LO(r->mqd),
-				      HI(r->mqd), LO(r->wptr.va), HI(r->wptr.va) }, 7);
+	list_emit((const uint32_t[]){PM4(0xa2, 6), 1 << 4 | engine << 26, doorbell, LO(r->mqd),
+				     HI(r->mqd), LO(r->wptr.va), HI(r->wptr.va)},
+		  7);
 	return r;
 }
 
@@ -292,8 +293,9 @@ static void a_list_that_goes_back_to_its_beginning_ends(void **state)
 	add_process(8);
 	add_queue(8, 0, false);
 	add_queue(8, 0, false);
-	list_emit((const uint32_t[]){ PM4(0xa5, 3), LO(list.memory.va), HI(list.memory.va),
-				      30 | 1 << 20 | 1 << 23 }, 4);
+	list_emit((const uint32_t[]){PM4(0xa5, 3), LO(list.memory.va), HI(list.memory.va),
+				     30 | 1 << 20 | 1 << 23},
+		  4);
 	list_run();
 	assert_int_equal(list.d->gpu->hws.num_queues, 2);
 	run_turns(1, 10);
@@ -305,12 +307,12 @@ static void nonsense_in_a_list_is_left_out(void **state)
 
 	list_start(d, 0xff00, ALL_SLOTS);
 	/* A queue before any process, a process of a wrong length, an unknown engine. */
-	list_emit((const uint32_t[]){ PM4(0xa2, 6), 0, 0x9000, 0, 0, 0, 0 }, 7);
-	list_emit((const uint32_t[]){ PM4(0xa1, 3), 0, 0, 0 }, 4);
+	list_emit((const uint32_t[]){PM4(0xa2, 6), 0, 0x9000, 0, 0, 0, 0}, 7);
+	list_emit((const uint32_t[]){PM4(0xa1, 3), 0, 0, 0}, 4);
 	add_process(8);
-	list_emit((const uint32_t[]){ PM4(0xa2, 6), 7 << 26, 0x9008, 0, 0, 0, 0 }, 7);
+	list_emit((const uint32_t[]){PM4(0xa2, 6), 7 << 26, 0x9008, 0, 0, 0, 0}, 7);
 	give_work(add_queue(8, 0, false), 4);
-	list_emit((const uint32_t[]){ 0xffffffff, 0xffffffff }, 2); /* the rest is not read */
+	list_emit((const uint32_t[]){0xffffffff, 0xffffffff}, 2); /* the rest is not read */
 	add_queue(8, 0, false);
 	list_run();
 	assert_int_equal(mapped(), 1);

@@ -7,7 +7,7 @@
 
 static void raise_trap(struct device *d, uint32_t data)
 {
-	const struct iv iv = { .client = 8, .src = 224, .vmid = VMID, .data = { data } };
+	const struct iv iv = {.client = 8, .src = 224, .vmid = VMID, .data = {data}};
 
 	ih_raise(d->gpu, &iv);
 }
@@ -17,8 +17,13 @@ static void raise_trap(struct device *d, uint32_t data)
 static void a_vector_is_encoded_as_the_driver_decodes_it(void **state)
 {
 	struct device *d = *state;
-	const struct iv iv = { .client = 0x1b, .src = 0x42, .ring = 0x17, .vmid = 9, .vmid_src = 1,
-			       .pasid = 0xabcd, .data = { 1, 2, 3, 4 } };
+	const struct iv iv = {.client = 0x1b,
+			      .src = 0x42,
+			      .ring = 0x17,
+			      .vmid = 9,
+			      .vmid_src = 1,
+			      .pasid = 0xabcd,
+			      .data = {1, 2, 3, 4}};
 	uint64_t clock = device_now() / 10, stamp;
 	uint32_t dw[8];
 
@@ -67,7 +72,7 @@ static void producers_stall_while_the_ring_is_full(void **state)
 {
 	static struct ring rings[16];
 	struct device *d = *state;
-	unsigned int seen[16] = { 0 }, traps = 100;
+	unsigned int seen[16] = {0}, traps = 100;
 	uint32_t dw[8];
 
 	device_ih(d, 6);

@@ -26,12 +26,13 @@ static struct mem *mem_of(void **state)
 
 static void ranges_are_found_wherever_they_are_inserted(void **state)
 {
-	static const unsigned int order[] = { 5, 1, 9, 3, 7, 0, 2, 8, 4, 6 };
+	static const unsigned int order[] = {5, 1, 9, 3, 7, 0, 2, 8, 4, 6};
 	struct mem *mem = mem_of(state);
 
 	for (unsigned int i = 0; i < 10; i++)
-		assert_int_equal(mem_dma_map(mem, FAR + order[i] * 2 * PAGE, PAGE, make_fd(PAGE), 0,
-					     true), 0);
+		assert_int_equal(
+			mem_dma_map(mem, FAR + order[i] * 2 * PAGE, PAGE, make_fd(PAGE), 0, true),
+			0);
 	for (unsigned int i = 0; i < 10; i++) {
 		uint64_t value = i, at = FAR + i * 2 * PAGE + PAGE - 8;
 
@@ -163,7 +164,7 @@ static void a_range_that_went_away_is_not_touched(void **state)
 	device_map(d, 8, HOLE_VA, FAR | PTE_GUEST, 2 * PAGE);
 	struct buffer ib = device_alloc(d, 8, PAGE);
 
-	memcpy(ib.u32, (const uint32_t[]){ SDMA_FENCE(HOLE_VA, 1) }, 16);
+	memcpy(ib.u32, (const uint32_t[]){SDMA_FENCE(HOLE_VA, 1)}, 16);
 	for (int i = 0; i < 2; i++) {
 		EMIT(&r, 4 | 8 << 16, LO(ib.va), HI(ib.va), 4, 0, 0);
 		assert_true(run(&r));

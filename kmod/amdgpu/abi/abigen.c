@@ -13,7 +13,8 @@
  *
  *   func NAME RETURN (ARGUMENT, ...)        the function must have this type
  *   func NAME RETURN (ARGUMENT, ...) : F    or this one, then AMDGPU_ABI_F is defined as 1
- *   field STRUCT PATH TYPE                  the field must have this type
+ *   field STRUCT PATH TYPE                  the field must have this type; STRUCT__PATH() returns
+ *                                           its address, AMDGPU_ABI_OFFSET_STRUCT__PATH is its offset
  *   field STRUCT PATH TYPE : F              or this one, then AMDGPU_ABI_F is defined as 1; a field
  *                                           that has only such lines may be missing
  *   size STRUCT                             AMDGPU_ABI_SIZEOF_STRUCT is defined
@@ -313,6 +314,7 @@ static void print_field(const struct line *line, const char *there, unsigned int
 	printf("static inline %s%s*%s__%s(const struct %s *p)\n", type,
 	       type[strlen(type) - 1] == '*' ? "" : " ", line->subject, name, line->subject);
 	printf("{\n\treturn (void *)((unsigned long)p + %u);\n}\n", offset);
+	printf("#define AMDGPU_ABI_OFFSET_%s__%s %u\n", line->subject, name, offset);
 }
 
 /* Prints what the lines from first on, which are about the same thing, allow. */

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ATTACH gives a kfd descriptor a copy of KFD's file operations, so that our ioctls arrive on it.
+ * While any process is attached, its GPUs are hooked and the driver's functions wrapped.
+ */
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/ptrace.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "../backend.h"
+#include "../ioctl.h"
+#include "bo.h"
+#include "device.h"
+#include "driver.h"
+#include "kfd.h"
+#include "wrap.h"
+
+/* Serializes attaching and releasing, and guards all below. */
+static DEFINE_MUTEX(attach_lock);
+static LIST_HEAD(processes);
+static unsigned int wrap_users;
+
+/* KFD's file operations with ours in their place; filled in at the first ATTACH. */
+static struct file_operations attached_fops;
+
+/* Guards gmmap_kfd.released and .files, and processes against reading without attach_lock. */
+static DEFINE_SPINLOCK(processes_lock);
+
+/* Finds the process of a descriptor that is attached, and therefore keeps KFD's process. */
+static struct gmmap_kfd *find_by_file(const struct file *file)
+{
+	struct gmmap_kfd *kfd, *found = NULL;
+
+	spin_lock(&processes_lock);
+	list_for_each_entry(kfd, &processes, link) {
+		if (kfd->files && kfd->process == file->private_data) {
+			found = kfd;
+			break;
+		}
+	}
+	spin_unlock(&processes_lock);
+	return found;
+}
+
+static long attached_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct gmmap_kfd *kfd;
+
+	if (!gmmap_is_ioctl(cmd))
+		return amdgpu_call(kfd_ioctl)(file, cmd, arg);
+	kfd = find_by_file(file);
+	if (WARN_ON_ONCE(!kfd))
+		return -ENOTTY;
+	return gmmap_process_ioctl(&kfd->base, cmd, (void __user *)arg);
+}
+
+static int attached_release(struct inode *inode, struct file *file)
+{
+	struct gmmap_kfd *kfd = find_by_file(file);
+	struct module *owner = kfd->owner;
+	int ret;
+
+	spin_lock(&processes_lock);
+	kfd->files--;
+	spin_unlock(&processes_lock);
+	ret = amdgpu_call(kfd_release)(inode, file);
+	/* The reference that opening took; closing gives back the one that attaching took. */
+	module_put(owner);
+	gmmap_process_put(&kfd->base);
+	return ret;
+}
+
+/* As kfd_ioctl() does for checkpoint and restore. */
+static bool may_attach(struct kfd_process *process)
+{
+	struct task_struct *task = *kfd_process__lead_thread(process);
+	bool traced;
+
+	if (task == current->group_leader)
+		return true;
+	rcu_read_lock();
+	traced = ptrace_parent(task) == current;
+	rcu_read_unlock();
+	return traced && (capable(CAP_CHECKPOINT_RESTORE) || capable(CAP_SYS_ADMIN));
+}
+
+static int hook_devices(struct gmmap_kfd *kfd)
+{
+	struct kfd_process *process = kfd->process;
+	unsigned int i;
+
+	for (i = 0; i < *kfd_process__n_pdds(process); i++) {
+		struct kfd_process_device *pdd = kfd_process__pdds(process)[i];
+		struct amdgpu_device *adev = *kfd_node__adev(*kfd_process_device__dev(pdd));
+		struct gmmap_device *device = gmmap_device_get(adev);
+
+		if (!IS_ERR(device))
+			kfd->devices[i] = device;
+		else if (PTR_ERR(device) != -EOPNOTSUPP)
+			return PTR_ERR(device);
+	}
+	return 0;
+}
+
+static void unhook_devices(struct gmmap_kfd *kfd)
+{
+	unsigned int i;
+
+	for (i = 0; i < GMMAP_MAX_DEVICES; i++)
+		if (kfd->devices[i])
+			gmmap_device_put(kfd->devices[i]);
+}
+
+static int take_wraps(void)
+{
+	int ret = 0;
+
+	if (!wrap_users)
+		ret = gmmap_wrap_install();
+	if (!ret)
+		wrap_users++;
+	return ret;
+}
+
+static void drop_wraps(void)
+{
+	if (!--wrap_users)
+		gmmap_wrap_remove();
+}
+
+/* The address space, referenced; also checks that KFD's process is what we think. */
+static struct mm_struct *get_mm(struct kfd_process *process)
+{
+	struct mm_struct *mm = get_task_mm(*kfd_process__lead_thread(process));
+
+	if (!mm)
+		return ERR_PTR(-ESRCH);
+	if (mm == *kfd_process__mm(process))
+		return mm;
+	mmput(mm);
+	return ERR_PTR(-ESRCH);
+}
+
+static struct gmmap_kfd *create(struct kfd_process *process, struct module *owner)
+{
+	struct mm_struct *mm = get_mm(process);
+	struct gmmap_kfd *kfd;
+	int ret;
+
+	if (IS_ERR(mm))
+		return ERR_CAST(mm);
+	kfd = kzalloc(sizeof(*kfd), GFP_KERNEL_ACCOUNT);
+	if (!kfd) {
+		ret = -ENOMEM;
+		goto put_mm;
+	}
+	kfd->process = process;
+	kfd->owner = owner;
+	ret = take_wraps();
+	if (ret)
+		goto free;
+	ret = hook_devices(kfd);
+	if (ret)
+		goto unhook;
+	kref_get(kfd_process__ref(process));
+	__module_get(owner);
+	ret = gmmap_process_init(&kfd->base, mm);
+	if (ret)
+		goto put_process;
+	spin_lock(&processes_lock);
+	list_add_tail(&kfd->link, &processes);
+	spin_unlock(&processes_lock);
+	mmput(mm);
+	return kfd;
+
+put_process:
+	amdgpu_call(kfd_unref_process)(process);
+	module_put(owner);
+unhook:
+	unhook_devices(kfd);
+	drop_wraps();
+free:
+	kfree(kfd);
+put_mm:
+	mmput(mm);
+	return ERR_PTR(ret);
+}
+
+/* Context: attach_lock held. Returns the process, referenced. */
+static struct gmmap_kfd *find_or_create(struct kfd_process *process, struct module *owner)
+{
+	struct gmmap_kfd *kfd;
+
+	list_for_each_entry(kfd, &processes, link)
+		if (kfd->process == process && !READ_ONCE(kfd->released) &&
+		    gmmap_process_tryget(&kfd->base))
+			return kfd;
+	return create(process, owner);
+}
+
+/* Context: attach_lock held. */
+static void take_file(struct gmmap_kfd *kfd, struct file *file)
+{
+	const struct file_operations *original = file->f_op;
+
+	if (!attached_fops.owner) {
+		attached_fops = *original;
+		attached_fops.unlocked_ioctl = attached_ioctl;
+		attached_fops.release = attached_release;
+		attached_fops.owner = THIS_MODULE;
+	}
+	gmmap_process_get(&kfd->base);
+	__module_get(THIS_MODULE);
+	spin_lock(&processes_lock);
+	kfd->files++;
+	spin_unlock(&processes_lock);
+	/* Whoever looks at it meanwhile finds one or the other, and both work. */
+	smp_store_release(&file->f_op, &attached_fops);
+}
+
+static bool is_kfd_file(const struct file *file)
+{
+	const struct file_operations *fops = file->f_op;
+
+	return fops->owner && amdgpu_function_is(AMDGPU_kfd_ioctl, fops->unlocked_ioctl) &&
+	       amdgpu_function_is(AMDGPU_kfd_release, fops->release) && file->private_data;
+}
+
+/**
+ * gmmap_kfd_attach() - attach the process of a kfd descriptor
+ * @file: of /dev/kfd
+ *
+ * Context: may sleep.
+ * Return: the process, referenced, or an ERR_PTR: -EINVAL if it is not a kfd descriptor, -EPERM,
+ * -ESRCH if its process is gone, -ENODEV or -EBUSY if the driver is not as expected, -ENOMEM.
+ */
+struct gmmap_process *gmmap_kfd_attach(struct file *file)
+{
+	struct gmmap_kfd *kfd;
+	bool attached;
+
+	mutex_lock(&attach_lock);
+	attached = file->f_op == &attached_fops;
+	if (!attached && !is_kfd_file(file)) {
+		kfd = ERR_PTR(-EINVAL);
+		goto unlock;
+	}
+	if (!may_attach(file->private_data)) {
+		kfd = ERR_PTR(-EPERM);
+		goto unlock;
+	}
+	kfd = find_or_create(file->private_data,
+			     attached ? find_by_file(file)->owner : file->f_op->owner);
+	if (!IS_ERR(kfd) && !attached)
+		take_file(kfd, file);
+unlock:
+	mutex_unlock(&attach_lock);
+	return IS_ERR(kfd) ? ERR_CAST(kfd) : &kfd->base;
+}
+
+/* The device of one of KFD's process devices, or NULL if it is not supported. */
+struct gmmap_device *gmmap_kfd_device(struct gmmap_kfd *kfd, struct kfd_process_device *pdd)
+{
+	unsigned int i;
+
+	for (i = 0; i < *kfd_process__n_pdds(kfd->process); i++)
+		if (kfd_process__pdds(kfd->process)[i] == pdd)
+			return kfd->devices[i];
+	return NULL;
+}
+
+/* KFD's process, referenced, or NULL if it is dead. */
+struct kfd_process *gmmap_kfd_hold(struct gmmap_kfd *kfd)
+{
+	struct kfd_process *process = NULL;
+
+	spin_lock(&processes_lock);
+	if (!kfd->released) {
+		process = kfd->process;
+		kref_get(kfd_process__ref(process));
+	}
+	spin_unlock(&processes_lock);
+	return process;
+}
+
+/* KFD frees a dead process's memory only after the last reference to it. */
+void gmmap_kfd_died(struct gmmap_process *base)
+{
+	struct gmmap_kfd *kfd = to_gmmap_kfd(base);
+	bool released;
+
+	spin_lock(&processes_lock);
+	released = kfd->released;
+	kfd->released = true;
+	spin_unlock(&processes_lock);
+	if (!released)
+		amdgpu_call(kfd_unref_process)(kfd->process);
+}
+
+void gmmap_kfd_release(struct gmmap_process *base)
+{
+	struct gmmap_kfd *kfd = to_gmmap_kfd(base);
+
+	mutex_lock(&attach_lock);
+	spin_lock(&processes_lock);
+	list_del(&kfd->link);
+	spin_unlock(&processes_lock);
+	unhook_devices(kfd);
+	drop_wraps();
+	mutex_unlock(&attach_lock);
+	gmmap_kfd_died(base);
+	module_put(kfd->owner);
+	kfree(kfd);
+}
+
+static struct gmmap_mapping *map(struct gmmap_process *process, const struct gmmap_map *args,
+				 struct gmmap_extents *extents)
+{
+	return gmmap_bo_map(to_gmmap_kfd(process), args, extents);
+}
+
+static void exit_backend(void)
+{
+}
+
+const struct gmmap_backend gmmap_backend = {
+	.init = amdgpu_driver_resolve,
+	.exit = exit_backend,
+	.attach = gmmap_kfd_attach,
+	.map = map,
+	.died = gmmap_kfd_died,
+	.release = gmmap_kfd_release,
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* A gmmap session by plain ioctls. try functions return 0 or -errno, the others fail the test. */
+#ifndef SELFTESTS_SESSION_H
+#define SELFTESTS_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <linux/gmmap.h>
+
+#include "kfd.h"
+
+#define GRANULE_BYTES 65536u
+
+struct session {
+	int fd;
+};
+
+/* Skips the test if the module is not loaded. */
+int session_device(void);
+int session_try_open(struct session *session, int kfd_fd);
+void session_open(struct session *session, struct kfd *kfd);
+void session_close(struct session *session);
+
+int session_try_map(struct session *session, struct gmmap_map *args);
+/* Maps a whole BO by its handle; returns the mapping's id. */
+uint64_t session_map(struct session *session, const struct kfd_bo *bo,
+		     const struct gmmap_extent *extents, uint32_t count);
+/* Maps bytes of a file to a whole BO. */
+uint64_t session_map_file(struct session *session, const struct kfd_bo *bo, int fd,
+			  uint64_t file_offset);
+int session_try_unmap(struct session *session, uint64_t mapping_id, uint32_t flags);
+int session_try_wait(struct session *session, uint64_t mapping_id, int64_t timeout_ns);
+int session_try_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat);
+void session_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat);
+/* Waits until every fault of the process is acknowledged, then checks and prints the counters. */
+void session_check_faults(struct session *session, const char *what);
+
+#endif
