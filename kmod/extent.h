@@ -3,12 +3,13 @@
 #ifndef GMMAP_EXTENT_H
 #define GMMAP_EXTENT_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 struct file;
 struct gmmap_extent;
 
-#define GMMAP_MAX_EXTENTS	(1u << 18)
+#define GMMAP_MAX_EXTENTS	BIT(18)
 
 /* A piece of the BO. Neither overlaps another one. */
 struct gmmap_piece {

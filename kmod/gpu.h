@@ -103,7 +103,7 @@ struct gmmap_slot {
 struct gmmap_gpu {
 	const struct gmmap_gpu_ops *ops;
 	struct maple_tree ranges;
-	spinlock_t lock;
+	spinlock_t lock; /* see above */
 	struct gmmap_iv ivs[GMMAP_CAM_ENTRIES];
 	struct list_head demand;
 	struct list_head delayed;

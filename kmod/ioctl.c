@@ -23,7 +23,11 @@ struct header {
 	u32 flags;
 };
 
-static int copy_in(void *args, size_t known, void __user *from, size_t least, u32 flags)
+/*
+ * The structures are in their first version, so known is also the least. Where one has grown, the
+ * least stays.
+ */
+static int copy_in(void *args, size_t known, void __user *from, u32 flags)
 {
 	struct header *header = args;
 	u32 size;
@@ -31,7 +35,7 @@ static int copy_in(void *args, size_t known, void __user *from, size_t least, u3
 
 	if (get_user(size, (u32 __user *)from))
 		return -EFAULT;
-	if (size < least || size > PAGE_SIZE)
+	if (size < known || size > PAGE_SIZE)
 		return -EINVAL;
 	ret = copy_struct_from_user(args, known, from, size);
 	if (ret)
@@ -47,23 +51,20 @@ static int copy_out(void __user *to, const void *args, size_t known)
 	return copy_to_user(to, args, min_t(size_t, header->size, known)) ? -EFAULT : 0;
 }
 
-/* All sizes are those of the first version; a later one must not raise these. */
-#define COPY_IN(args, from, flags)	copy_in(args, sizeof(*(args)), from, sizeof(*(args)), flags)
-#define COPY_OUT(to, args)		copy_out(to, args, sizeof(*(args)))
 
 static long query(void __user *arg)
 {
 	struct gmmap_query args;
 	int ret;
 
-	ret = COPY_IN(&args, arg, 0);
+	ret = copy_in(&args, sizeof(args), arg, 0);
 	if (ret)
 		return ret;
 	args.abi_version = GMMAP_ABI_VERSION;
 	args.granule_shift = GMMAP_GRANULE_SHIFT;
 	args.max_extents = GMMAP_MAX_EXTENTS;
 	args.max_mappings = GMMAP_MAX_MAPPINGS;
-	return COPY_OUT(arg, &args);
+	return copy_out(arg, &args, sizeof(args));
 }
 
 /* The descriptor becomes visible last: until then everything can be undone. */
@@ -86,7 +87,7 @@ static int publish_session(struct gmmap_process *process, struct gmmap_attach *a
 		goto put_fd;
 	}
 	args->session_fd = fd;
-	ret = COPY_OUT(arg, args);
+	ret = copy_out(arg, args, sizeof(*args));
 	if (ret) {
 		fput(file);
 		goto put_fd;
@@ -106,7 +107,7 @@ static long attach(void __user *arg)
 	struct file *kfd;
 	int ret;
 
-	ret = COPY_IN(&args, arg, 0);
+	ret = copy_in(&args, sizeof(args), arg, 0);
 	if (ret)
 		return ret;
 	kfd = fget(args.kfd_fd);
@@ -166,7 +167,7 @@ static long map(struct gmmap_process *process, void __user *arg)
 	struct gmmap_map args;
 	int ret;
 
-	ret = COPY_IN(&args, arg, 0);
+	ret = copy_in(&args, sizeof(args), arg, 0);
 	if (ret)
 		return ret;
 	ret = check_target(&args);
@@ -183,7 +184,7 @@ static long map(struct gmmap_process *process, void __user *arg)
 	ret = load_edges(mapping);
 	if (!ret) {
 		args.mapping_id = mapping->id;
-		ret = COPY_OUT(arg, &args);
+		ret = copy_out(arg, &args, sizeof(args));
 	}
 	if (ret)
 		gmmap_mapping_end(mapping, GMMAP_END_ABANDON);
@@ -197,7 +198,7 @@ static long unmap(struct gmmap_process *process, void __user *arg)
 	struct gmmap_unmap args;
 	int ret;
 
-	ret = COPY_IN(&args, arg, GMMAP_UNMAP_ABANDON);
+	ret = copy_in(&args, sizeof(args), arg, GMMAP_UNMAP_ABANDON);
 	if (ret)
 		return ret;
 	mapping = gmmap_process_find(process, args.mapping_id);
@@ -220,7 +221,7 @@ static long wait(struct gmmap_process *process, void __user *arg)
 	struct gmmap_wait args;
 	int ret;
 
-	ret = COPY_IN(&args, arg, 0);
+	ret = copy_in(&args, sizeof(args), arg, 0);
 	if (ret)
 		return ret;
 	mapping = gmmap_process_find(process, args.mapping_id);
@@ -242,14 +243,14 @@ static long stat(struct gmmap_process *process, void __user *arg)
 	struct gmmap_stat out;
 	int ret;
 
-	ret = COPY_IN(&args, arg, 0);
+	ret = copy_in(&args, sizeof(args), arg, 0);
 	if (ret)
 		return ret;
 	out = (struct gmmap_stat){ .size = args.size, .mapping_id = args.mapping_id };
 	ret = gmmap_process_stat(process, &out);
 	if (ret)
 		return ret;
-	return COPY_OUT(arg, &out);
+	return copy_out(arg, &out, sizeof(out));
 }
 
 /* The size in a number is that of its first version and says nothing. */

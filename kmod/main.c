@@ -60,7 +60,7 @@ destroy_load_queue:
 	return ret;
 }
 
-/* Every process holds the module, so there is none left, but its last work may not have returned. */
+/* No process is left, because each holds the module; but the work of one may not have returned. */
 static void __exit gmmap_exit(void)
 {
 	misc_deregister(&device);

@@ -254,6 +254,12 @@ void gmmap_mapping_set_attached(struct gmmap_mapping *mapping)
 	spin_unlock_irq(&mapping->gpu->lock);
 }
 
+/* MAP may not be done yet. Returns 0 also if it has failed. */
+static int wait_until_live(struct gmmap_mapping *mapping)
+{
+	return wait_event_killable(mapping->wait, READ_ONCE(mapping->life) != GMMAP_NEW);
+}
+
 /* Asks for a granule, unless it is present or on its way. */
 static int demand(struct gmmap_mapping *mapping, u32 granule)
 {
@@ -319,7 +325,7 @@ int gmmap_mapping_load(struct gmmap_mapping *mapping, u64 offset, u64 bytes)
 	int ret;
 	u32 i;
 
-	ret = wait_event_killable(mapping->wait, READ_ONCE(mapping->life) != GMMAP_NEW);
+	ret = wait_until_live(mapping);
 	if (ret)
 		return ret;
 	for (i = first; i <= last; i++) {
@@ -377,6 +383,9 @@ int gmmap_mapping_fill(struct gmmap_mapping *mapping)
 	struct gmmap_gpu *gpu = mapping->gpu;
 	int ret;
 
+	ret = wait_until_live(mapping);
+	if (ret)
+		return ret;
 	spin_lock_irq(&gpu->lock);
 	if (mapping->life == GMMAP_LIVE && mapping->absent && list_empty(&mapping->fill)) {
 		mapping->fill_next = 0;
@@ -462,6 +471,7 @@ int gmmap_mapping_end(struct gmmap_mapping *mapping, enum gmmap_end how)
 {
 	int ret;
 
+	wait_event(mapping->wait, READ_ONCE(mapping->life) != GMMAP_NEW);
 	ret = claim_end(mapping, how);
 	if (ret < 0)
 		return ret;

@@ -9,6 +9,7 @@
 #ifndef GMMAP_MAPPING_H
 #define GMMAP_MAPPING_H
 
+#include <linux/bits.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/types.h>
@@ -22,7 +23,7 @@ struct gmmap_gpu;
 struct gmmap_process;
 
 #define GMMAP_GRANULE_SHIFT	16
-#define GMMAP_GRANULE_BYTES	(1u << GMMAP_GRANULE_SHIFT)
+#define GMMAP_GRANULE_BYTES	BIT(GMMAP_GRANULE_SHIFT)
 
 enum gmmap_granule {
 	GMMAP_PRESENT,	/* the BO has the content */

@@ -37,7 +37,7 @@ struct gmmap_process {
 	struct work_struct death;
 	struct work_struct release;
 
-	struct mutex lock;
+	struct mutex lock; /* see above */
 	struct list_head mappings;
 	u32 count;
 	u64 next_id;

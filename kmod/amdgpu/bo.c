@@ -229,14 +229,29 @@ static int find_attachment(struct gmmap_bo *bo, const struct target *target,
 	return 0;
 }
 
+/*
+ * Whether the BO has addresses in other address spaces than the process's. KFD has every BO in one
+ * of its own as well, where it has none (see amdgpu_gem_object_open()).
+ */
+static bool is_shared(const struct gmmap_bo *bo)
+{
+	struct amdgpu_vm_bo_base *base;
+
+	for (base = *amdgpu_bo__vm_bo(bo->bo); base; base = *amdgpu_vm_bo_base__next(base)) {
+		struct amdgpu_bo_va *bo_va = (void *)base - AMDGPU_ABI_OFFSET_amdgpu_bo_va__base;
+
+		if (bo_va != bo->bo_va && gmmap_bo_va_is_mapped(bo_va))
+			return true;
+	}
+	return false;
+}
+
 /* Context: root page directory and BO are locked. */
 static int check_sole_owner(const struct gmmap_bo *bo)
 {
-	struct amdgpu_vm_bo_base *base = *amdgpu_bo__vm_bo(bo->bo);
 	struct ttm_buffer_object *tbo = tbo_of(bo);
 
-	pr_info("DBG base %d next %d pin %u qref %u mt %u\n", !!base, base && *amdgpu_vm_bo_base__next(base), tbo->pin_count, *amdgpu_bo_va__queue_refcount(bo->bo_va), tbo->resource->mem_type);
-	if (!base || *amdgpu_vm_bo_base__next(base) || tbo->pin_count)
+	if (is_shared(bo) || tbo->pin_count)
 		return -EBUSY;
 	if (*amdgpu_bo_va__queue_refcount(bo->bo_va))
 		return -EBUSY;

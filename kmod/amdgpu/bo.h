@@ -3,6 +3,7 @@
 #ifndef GMMAP_AMDGPU_BO_H
 #define GMMAP_AMDGPU_BO_H
 
+#include <linux/list.h>
 #include <linux/types.h>
 
 #include "../mapping.h"
@@ -37,6 +38,13 @@ struct gmmap_bo {
 static inline struct gmmap_bo *to_gmmap_bo(struct gmmap_mapping *mapping)
 {
 	return container_of(mapping, struct gmmap_bo, base);
+}
+
+/* Whether a BO has an address in an address space. Context: its root page directory is locked. */
+static inline bool gmmap_bo_va_is_mapped(const struct amdgpu_bo_va *bo_va)
+{
+	return !list_empty(amdgpu_bo_va__valids(bo_va)) ||
+	       !list_empty(amdgpu_bo_va__invalids(bo_va));
 }
 
 struct gmmap_device *gmmap_bo_device(const struct gmmap_bo *bo);

@@ -173,6 +173,7 @@ static void install_hook(struct gmmap_device *device)
 	memcpy(hook, device->funcs, sizeof(device->hook));
 	*amdgpu_irq_src_funcs__process(hook) = process_interrupt;
 	list_add_rcu(&device->link, &devices);
+	/* The interrupt must find a complete table and the device in the list. */
 	smp_store_release(funcs, hook);
 }
 
@@ -183,7 +184,7 @@ static void remove_hook(struct gmmap_device *device)
 	struct amdgpu_irq_src_funcs **funcs = amdgpu_device__gmc_vm_fault_funcs(adev);
 
 	WARN_ON(*funcs != (void *)device->hook);
-	smp_store_release(funcs, device->funcs);
+	WRITE_ONCE(*funcs, device->funcs);
 	list_del_rcu(&device->link);
 	synchronize_irq(*amdgpu_device__irq_irq(adev));
 	flush_work(amdgpu_device__irq_ih1_work(adev));

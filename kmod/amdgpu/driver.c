@@ -25,16 +25,14 @@ static_assert(sizeof(struct ttm_buffer_object) == AMDGPU_ABI_SIZEOF_ttm_buffer_o
 static_assert(sizeof(struct mutex) == AMDGPU_ABI_SIZEOF_mutex);
 static_assert(sizeof(struct idr) == AMDGPU_ABI_SIZEOF_idr);
 
-#define DEFINE_CALL(name)	DEFINE_STATIC_CALL_NULL(gmmap_##name, name);
-AMDGPU_FUNCTIONS(DEFINE_CALL)
+#define DEFINE_CALL(name)	DEFINE_STATIC_CALL_NULL(gmmap_##name, name)
+AMDGPU_ABI_FUNCTIONS(DEFINE_CALL)
 #undef DEFINE_CALL
 
 /* Where a call of each function goes to: behind its ENDBR, if it has one. */
 static unsigned long entries[AMDGPU_FUNCTION_COUNT];
 
-#define FUNCTION_NAME(name)	"amdgpu:" #name,
-static const char *const names[] = { AMDGPU_FUNCTIONS(FUNCTION_NAME) };
-#undef FUNCTION_NAME
+static const char *const names[] = { AMDGPU_ABI_NAMES };
 
 /* Returns the number of bytes, or an error. The caller frees the buffer by kvfree(). */
 static ssize_t read_all(struct file *file, void **buffer)
@@ -123,8 +121,9 @@ int amdgpu_driver_resolve(void)
 		pr_err("gmmap: the kernel has no symbol %s\n", names[i]);
 		return -ENODEV;
 	}
-#define UPDATE_CALL(name) static_call_update(gmmap_##name, (typeof(&name))entries[AMDGPU_##name]);
-	AMDGPU_FUNCTIONS(UPDATE_CALL)
+#define UPDATE_CALL(name) \
+	static_call_update(gmmap_##name, (typeof(&(name)))entries[AMDGPU_##name])
+	AMDGPU_ABI_FUNCTIONS(UPDATE_CALL)
 #undef UPDATE_CALL
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/ptrace.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -27,8 +28,8 @@ static DEFINE_MUTEX(attach_lock);
 static LIST_HEAD(processes);
 static unsigned int wrap_users;
 
-/* KFD's file operations with ours in their place; filled in at the first ATTACH. */
-static struct file_operations attached_fops;
+/* A copy of KFD's file operations with ours in it; made at the first ATTACH, kept until unload. */
+static const struct file_operations *attached_fops;
 
 /* Guards gmmap_kfd.released and .files, and processes against reading without attach_lock. */
 static DEFINE_SPINLOCK(processes_lock);
@@ -205,24 +206,33 @@ static struct gmmap_kfd *find_or_create(struct kfd_process *process, struct modu
 	return create(process, owner);
 }
 
-/* Context: attach_lock held. */
-static void take_file(struct gmmap_kfd *kfd, struct file *file)
+static const struct file_operations *make_fops(const struct file_operations *original)
 {
-	const struct file_operations *original = file->f_op;
+	struct file_operations *fops = kmemdup(original, sizeof(*original), GFP_KERNEL);
 
-	if (!attached_fops.owner) {
-		attached_fops = *original;
-		attached_fops.unlocked_ioctl = attached_ioctl;
-		attached_fops.release = attached_release;
-		attached_fops.owner = THIS_MODULE;
-	}
+	if (!fops)
+		return NULL;
+	fops->unlocked_ioctl = attached_ioctl;
+	fops->release = attached_release;
+	fops->owner = THIS_MODULE;
+	return fops;
+}
+
+/* Context: attach_lock held. */
+static int take_file(struct gmmap_kfd *kfd, struct file *file)
+{
+	if (!attached_fops)
+		attached_fops = make_fops(file->f_op);
+	if (!attached_fops)
+		return -ENOMEM;
 	gmmap_process_get(&kfd->base);
 	__module_get(THIS_MODULE);
 	spin_lock(&processes_lock);
 	kfd->files++;
 	spin_unlock(&processes_lock);
 	/* Whoever looks at it meanwhile finds one or the other, and both work. */
-	smp_store_release(&file->f_op, &attached_fops);
+	smp_store_release(&file->f_op, attached_fops);
+	return 0;
 }
 
 static bool is_kfd_file(const struct file *file)
@@ -245,9 +255,10 @@ struct gmmap_process *gmmap_kfd_attach(struct file *file)
 {
 	struct gmmap_kfd *kfd;
 	bool attached;
+	int ret;
 
 	mutex_lock(&attach_lock);
-	attached = file->f_op == &attached_fops;
+	attached = attached_fops && file->f_op == attached_fops;
 	if (!attached && !is_kfd_file(file)) {
 		kfd = ERR_PTR(-EINVAL);
 		goto unlock;
@@ -258,8 +269,13 @@ struct gmmap_process *gmmap_kfd_attach(struct file *file)
 	}
 	kfd = find_or_create(file->private_data,
 			     attached ? find_by_file(file)->owner : file->f_op->owner);
-	if (!IS_ERR(kfd) && !attached)
-		take_file(kfd, file);
+	if (IS_ERR(kfd) || attached)
+		goto unlock;
+	ret = take_file(kfd, file);
+	if (ret) {
+		gmmap_process_put(&kfd->base);
+		kfd = ERR_PTR(ret);
+	}
 unlock:
 	mutex_unlock(&attach_lock);
 	return IS_ERR(kfd) ? ERR_CAST(kfd) : &kfd->base;
@@ -326,8 +342,12 @@ static struct gmmap_mapping *map(struct gmmap_process *process, const struct gmm
 	return gmmap_bo_map(to_gmmap_kfd(process), args, extents);
 }
 
+/* Context: nothing is attached. */
 static void exit_backend(void)
 {
+	/* A wrapper that has given back the module may still have to return. */
+	synchronize_rcu_tasks();
+	kfree(attached_fops);
 }
 
 const struct gmmap_backend gmmap_backend = {

@@ -99,10 +99,10 @@ static s32 update_incomplete(struct amdgpu_device *adev, struct amdgpu_bo_va *bo
 	s32 ret;
 
 	/* Another address space must not see what is not loaded, and there is no loading here. */
-	if (bo_va != bo->bo_va)
+	if (bo_va != bo->bo_va && gmmap_bo_va_is_mapped(bo_va))
 		return -EBUSY;
 	ret = amdgpu_call(amdgpu_vm_bo_update)(adev, bo_va, false);
-	if (ret || !written)
+	if (ret || !written || bo_va != bo->bo_va)
 		return ret;
 	ret = gmmap_bo_take_away(bo);
 	if (ret) {

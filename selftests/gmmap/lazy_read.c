@@ -6,61 +6,12 @@
 
 #include "backing.h"
 #include "ksft.h"
+#include "lazy.h"
 #include "pattern.h"
 #include "queue.h"
 #include "session.h"
 
 #define LIMIT_S 300
-
-struct lazy {
-	struct kfd kfd;
-	struct session session;
-	struct backing file;
-	struct kfd_bo vram;
-	struct kfd_bo result; /* as large as vram, on the CPU */
-	uint64_t mapping;
-	uint64_t random;
-};
-
-static void lazy_open(struct lazy *lazy, uint64_t bytes, uint64_t seed)
-{
-	*lazy = (struct lazy){ .random = seed };
-	kfd_open(&lazy->kfd);
-	session_open(&lazy->session, &lazy->kfd);
-	backing_create(&lazy->file, bytes, seed);
-	kfd_bo_alloc(&lazy->kfd, &lazy->vram, bytes, KFD_BO_VRAM);
-	kfd_bo_alloc(&lazy->kfd, &lazy->result, bytes, KFD_BO_GTT);
-	memset(lazy->result.cpu, 0xee, bytes);
-}
-
-static void lazy_map(struct lazy *lazy)
-{
-	lazy->mapping = session_map_file(&lazy->session, &lazy->vram, lazy->file.fd, 0);
-}
-
-static void lazy_close(struct lazy *lazy)
-{
-	kfd_bo_free(&lazy->kfd, &lazy->result);
-	kfd_bo_free(&lazy->kfd, &lazy->vram);
-	backing_destroy(&lazy->file);
-	session_close(&lazy->session);
-	kfd_close(&lazy->kfd);
-}
-
-static void assert_equal(const struct lazy *lazy, uint64_t offset, uint64_t bytes)
-{
-	const uint8_t *got = (uint8_t *)lazy->result.cpu + offset;
-	const uint8_t *want = lazy->file.data + offset;
-
-	for (uint64_t i = 0; i < bytes; i++)
-		ksft_assert(got[i] == want[i], "byte %llu is 0x%02x, the file has 0x%02x",
-			    (unsigned long long)(offset + i), got[i], want[i]);
-}
-
-static void read_by(struct lazy *lazy, struct queue *queue, uint64_t offset, uint64_t bytes)
-{
-	queue_copy(queue, lazy->result.va + offset, lazy->vram.va + offset, bytes);
-}
 
 /* Reads every granule once, in random order, then all of it. */
 static void read_all_by(enum queue_type type)
@@ -83,9 +34,9 @@ static void read_all_by(enum queue_type type)
 	for (unsigned int i = 0; i < GRANULES; i++) {
 		uint64_t offset = (uint64_t)order[i] * GRANULE_BYTES;
 
-		read_by(&lazy, &queue, offset, GRANULE_BYTES);
+		lazy_read_by(&lazy, &queue, offset, GRANULE_BYTES);
 		queue_finish(&queue);
-		assert_equal(&lazy, offset, GRANULE_BYTES);
+		lazy_assert_equal(&lazy, offset, GRANULE_BYTES);
 	}
 	ksft_assert(!session_try_wait(&lazy.session, lazy.mapping, 10000000000), "not complete");
 	session_stat(&lazy.session, 0, &stat);
@@ -94,9 +45,9 @@ static void read_all_by(enum queue_type type)
 	ksft_assert(stat.file_bytes == lazy.file.bytes, "%llu bytes were read",
 		    (unsigned long long)stat.file_bytes);
 	memset(lazy.result.cpu, 0, lazy.result.bytes);
-	read_by(&lazy, &queue, 0, lazy.vram.bytes);
+	lazy_read_by(&lazy, &queue, 0, lazy.vram.bytes);
 	queue_finish(&queue);
-	assert_equal(&lazy, 0, lazy.vram.bytes);
+	lazy_assert_equal(&lazy, 0, lazy.vram.bytes);
 	session_check_faults(&lazy.session, queue_type_name(type));
 	queue_destroy(&queue);
 	lazy_close(&lazy);
@@ -133,14 +84,14 @@ static void random_pieces_by_two_queues(void)
 			bytes[i] = i == 1 ? bytes[0] : 4 + pattern_below(&lazy.random, GRANULE_BYTES);
 			offset[i] = i == 1 ? offset[0] :
 					     pattern_below(&lazy.random, BYTES - bytes[i]);
-			read_by(&lazy, &queues[i % 2], offset[j], bytes[j]);
+			lazy_read_by(&lazy, &queues[i % 2], offset[j], bytes[j]);
 		}
 		fence[0] = queue_fence(&queues[0]);
 		fence[1] = queue_fence(&queues[1]);
 		queue_wait(&queues[0], fence[0]);
 		queue_wait(&queues[1], fence[1]);
 		for (unsigned int i = 0; i < 10; i++)
-			assert_equal(&lazy, offset[i], bytes[i]);
+			lazy_assert_equal(&lazy, offset[i], bytes[i]);
 	}
 	session_check_faults(&lazy.session, "two queues");
 	queue_destroy(&queues[0]);
@@ -160,9 +111,9 @@ static void write_before_read(void)
 	queue_fill(&queue, lazy.vram.va + GRANULE_BYTES + 4096, 0x5a5a5a5a, 4096);
 	queue_finish(&queue);
 	memset(lazy.file.data + GRANULE_BYTES + 4096, 0x5a, 4096);
-	read_by(&lazy, &queue, 0, lazy.vram.bytes);
+	lazy_read_by(&lazy, &queue, 0, lazy.vram.bytes);
 	queue_finish(&queue);
-	assert_equal(&lazy, 0, lazy.vram.bytes);
+	lazy_assert_equal(&lazy, 0, lazy.vram.bytes);
 	queue_destroy(&queue);
 	lazy_close(&lazy);
 }
@@ -206,9 +157,9 @@ static void extents_of_all_kinds(void)
 			memcpy(lazy.file.data + e->offset,
 			       (e->fd == other.fd ? other.data : copy) + e->file_offset, e->length);
 	}
-	read_by(&lazy, &queue, 0, BYTES);
+	lazy_read_by(&lazy, &queue, 0, BYTES);
 	queue_finish(&queue);
-	assert_equal(&lazy, 0, BYTES);
+	lazy_assert_equal(&lazy, 0, BYTES);
 	ksft_assert(!session_try_wait(&lazy.session, lazy.mapping, 10000000000), "not complete");
 	session_check_faults(&lazy.session, "extents");
 	free(copy);

@@ -97,9 +97,9 @@ static void check_guards(const struct matrix *matrix, enum memory_kind kind, uin
 	uint64_t before = pattern_not_byte(target - GUARD, GUARD, GUARD_BYTE);
 	uint64_t after = pattern_not_byte(target + bytes, GUARD, GUARD_BYTE);
 
-	ksft_assert(before == GUARD, "%s: wrote %llu bytes before the destination", what,
+	ksft_assert(before == GUARD, "%s: byte %llu before the destination changed", what,
 		    (unsigned long long)(GUARD - before));
-	ksft_assert(after == GUARD, "%s: wrote %llu bytes behind the destination", what,
+	ksft_assert(after == GUARD, "%s: byte %llu behind the destination changed", what,
 		    (unsigned long long)after);
 }
 

@@ -237,6 +237,38 @@ static void unmapping_saves_what_the_next_run_list_continues(void **state)
 	}
 }
 
+/* What the buffer did before the queue was taken away must not be done again. */
+static void an_interrupted_buffer_goes_on_after_the_next_run_list(void **state)
+{
+	struct device *d = *state;
+	struct buffer counter, ib;
+	struct ring *r;
+	uint32_t dwords;
+
+	list_start(d, 0xff00, ALL_SLOTS);
+	add_process(8);
+	r = add_queue(8, 2, false);
+	counter = device_alloc(d, 8, 4096);
+	ib = device_alloc(d, 8, 4096);
+	const uint32_t packets[] = { 10 | 0x2fu << 25, LO(counter.va), HI(counter.va), 1, 0, 0, 0, 0,
+				     SDMA_WRITE32(HOLE_VA, 1) };
+	dwords = sizeof(packets) / 4;
+	memcpy(ib.host, packets, sizeof(packets));
+	list_run();
+	EMIT(r, 4, LO(ib.va), HI(ib.va), dwords, 0, 0);
+	kick(r);
+	device_run_for(d, 1000000);
+	assert_int_equal(counter.u64[0], 1);
+	list_unmap(3, 0);
+	device_map(d, 8, HOLE_VA, (GUEST_BUS + GUEST_BYTES / 2) | PTE_GUEST, 4096);
+	list_run();
+	device_run_for(d, 1000000);
+	give_work(r, 7); /* the packets behind the buffer come next */
+	device_run_for(d, 1000000);
+	assert_int_equal(with_value(7), 1);
+	assert_int_equal(counter.u64[0], 1);
+}
+
 static void a_query_is_answered_after_the_unmapping(void **state)
 {
 	struct device *d = *state;
@@ -347,6 +379,7 @@ int main(void)
 		T(more_queues_than_slots_take_turns),
 		T(a_parked_queue_goes_on_in_its_next_turn),
 		T(unmapping_saves_what_the_next_run_list_continues),
+		T(an_interrupted_buffer_goes_on_after_the_next_run_list),
 		T(a_query_is_answered_after_the_unmapping),
 		T(one_process_can_be_unmapped),
 		T(one_queue_can_be_unmapped_by_its_doorbell),

@@ -11,10 +11,12 @@
  *
  * BASE-BTF and MODULE-BTF are ELF or raw BTF files. Lines of the specification:
  *
- *   func NAME RETURN (ARGUMENT, ...)        the function must have this type
+ *   func NAME RETURN (ARGUMENT, ...)        the function must have this type; it is declared, and an
+ *                                           element of enum amdgpu_function, AMDGPU_ABI_NAMES and
+ *                                           AMDGPU_ABI_FUNCTIONS(X)
  *   func NAME RETURN (ARGUMENT, ...) : F    or this one, then AMDGPU_ABI_F is defined as 1
- *   field STRUCT PATH TYPE                  the field must have this type; STRUCT__PATH() returns
- *                                           its address, AMDGPU_ABI_OFFSET_STRUCT__PATH is its offset
+ *   field STRUCT PATH TYPE                  the field must have this type; STRUCT__PATH() gives its
+ *                                           address, AMDGPU_ABI_OFFSET_STRUCT__PATH its offset
  *   field STRUCT PATH TYPE : F              or this one, then AMDGPU_ABI_F is defined as 1; a field
  *                                           that has only such lines may be missing
  *   size STRUCT                             AMDGPU_ABI_SIZEOF_STRUCT is defined
@@ -243,7 +245,7 @@ static bool look_up(const struct line *line, char *text, unsigned int *value)
 		}
 		if (found && (strcmp(copy, text) || copy_value != *value))
 			die("BTF has different copies of %s %s", line->subject, line->path);
-		strcpy(text, copy);
+		memcpy(text, copy, sizeof(copy));
 		*value = copy_value;
 		found = true;
 	}
@@ -300,14 +302,13 @@ static void print_field(const struct line *line, const char *there, unsigned int
 	size_t element = strcspn(line->type, "[");
 	char type[MAX_TEXT];
 
-	strcpy(name, line->path);
+	memcpy(name, line->path, sizeof(name));
 	for (char *c = name; *c; c++)
 		if (*c == '.')
 			*c = '_';
-	if (strcmp(line->type, "function *"))
-		snprintf(type, sizeof(type), "%.*s", (int)element, line->type);
-	else
-		strcpy(type, "void *");
+	snprintf(type, sizeof(type), "%.*s", (int)element, line->type);
+	if (!strcmp(type, "function *"))
+		snprintf(type, sizeof(type), "void *");
 	if (line->type[element])
 		printf("#define AMDGPU_ABI_COUNT_%s__%s %lu\n", line->subject, name,
 		       strtoul(strchr(there, '[') + 1, NULL, 10));
@@ -422,6 +423,26 @@ static void declare_structures(const char *text)
 	}
 }
 
+/* Whether no line before is about the same thing. */
+static bool is_first(unsigned int number)
+{
+	for (unsigned int i = 0; i < number; i++)
+		if (same_subject(&lines[i], &lines[number]))
+			return false;
+	return true;
+}
+
+/* Prints the name of every function. The format has one %s. */
+__attribute__((format(printf, 2, 0)))
+static void print_list(const char *before, const char *format, const char *after)
+{
+	printf("%s", before);
+	for (unsigned int i = 0; i < line_count; i++)
+		if (!strcmp(lines[i].keyword, "func") && is_first(i))
+			printf(format, lines[i].subject);
+	printf("%s", after);
+}
+
 int main(int argc, char **argv)
 {
 	struct btf *base;
@@ -440,14 +461,12 @@ int main(int argc, char **argv)
 			printf("struct %s;\n", lines[i].subject);
 		declare_structures(lines[i].type);
 	}
-	for (unsigned int i = 0; i < line_count; i++) {
-		bool first = true;
-
-		for (unsigned int j = 0; j < i; j++)
-			first &= !same_subject(&lines[i], &lines[j]);
-		if (first)
+	for (unsigned int i = 0; i < line_count; i++)
+		if (is_first(i))
 			generate(i);
-	}
+	print_list("enum amdgpu_function {\n", "\tAMDGPU_%s,\n", "\tAMDGPU_FUNCTION_COUNT,\n};\n");
+	print_list("#define AMDGPU_ABI_NAMES", " \\\n\t\"amdgpu:%s\",", "\n");
+	print_list("#define AMDGPU_ABI_FUNCTIONS(X)", " \\\n\tX(%s);", "\n");
 	btf__free(btf);
 	btf__free(base);
 	return 0;
