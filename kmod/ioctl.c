@@ -51,7 +51,6 @@ static int copy_out(void __user *to, const void *args, size_t known)
 	return copy_to_user(to, args, min_t(size_t, header->size, known)) ? -EFAULT : 0;
 }
 
-
 static long query(void __user *arg)
 {
 	struct gmmap_query args;

@@ -260,14 +260,16 @@ static void readonly_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 	(void)value;
 }
 
-/* Another page table root: translations of the old one are of no use to anybody. */
+/*
+ * Setting the root of a VMID drops its translations, also if the address is the old one: without the
+ * hardware scheduler, allocate_vmid() gives a VMID to the next process this way, whose page directory
+ * may lie where the last one's did, and amdgpu_vm_flush_compute_tlb() finds nothing to flush.
+ */
 static void pt_base_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 {
 	struct hub *hub = hub_of_reg(dev, reg);
-	uint32_t vmid = (reg - hub->regs - VM_CONTEXT_PT_BASE(0)) / 8;
 
-	if (reg_get(dev, reg) != value)
-		tlb_flush(&hub->tlb, 1u << vmid);
+	tlb_flush(&hub->tlb, 1u << (reg - hub->regs - VM_CONTEXT_PT_BASE(0)) / 8);
 	reg_set(dev, reg, value);
 }
 

@@ -122,7 +122,7 @@ int amdgpu_driver_resolve(void)
 		return -ENODEV;
 	}
 #define UPDATE_CALL(name) \
-	static_call_update(gmmap_##name, (typeof(&(name)))entries[AMDGPU_##name])
+	static_call_update(gmmap_##name, (typeof(name) *)entries[AMDGPU_##name])
 	AMDGPU_ABI_FUNCTIONS(UPDATE_CALL)
 #undef UPDATE_CALL
 	return 0;

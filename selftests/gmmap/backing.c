@@ -22,9 +22,16 @@ static int reopen(int fd, int flags)
 
 void backing_create(struct backing *backing, uint64_t bytes, uint64_t seed)
 {
-	char path[] = "/tmp/gmmap-XXXXXX";
-	int fd = mkostemp(path, O_CLOEXEC);
+	backing_create_in(backing, "/tmp", bytes, seed);
+}
 
+void backing_create_in(struct backing *backing, const char *folder, uint64_t bytes, uint64_t seed)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/gmmap-XXXXXX", folder);
+	fd = mkostemp(path, O_CLOEXEC);
 	ksft_assert(fd >= 0, "%s: %s", path, strerror(errno));
 	backing->bytes = bytes;
 	backing->data = malloc(bytes);
@@ -39,7 +46,10 @@ void backing_create(struct backing *backing, uint64_t bytes, uint64_t seed)
 	backing->fd = reopen(fd, O_RDONLY);
 	ksft_assert(backing->fd >= 0, "%s: %s", path, strerror(errno));
 	unlink(path);
+	fsync(fd);
 	close(fd);
+	posix_fadvise(backing->fd, 0, 0, POSIX_FADV_DONTNEED);
+	posix_fadvise(backing->fd, 0, 0, POSIX_FADV_RANDOM);
 }
 
 void backing_destroy(struct backing *backing)

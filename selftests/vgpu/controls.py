@@ -263,6 +263,23 @@ def garbage():
     return f"{seed} runs, {answered} to their end"
 
 
+def without_scheduler(kernel):
+    with Guest("selftests/vgpu/run.sh", "sdma_queue", "pm4_queue", "aql_queue", "queue_churn", "parked",
+               "hsa_copy", kernel=kernel, options=["-p", "sched_policy=2"]) as guest:
+        guest.finish()
+    return guest.output.splitlines()[-1]
+
+
+def direct_queue_loading_backports():
+    """The driver loads hardware queues itself (sched_policy=2)."""
+    return without_scheduler("backports")
+
+
+def direct_queue_loading_stable():
+    """The same on the stable kernel."""
+    return without_scheduler("stable")
+
+
 def large_memories():
     """8 GiB of VRAM and 10 GiB of guest memory: addresses above 4 GiB on both sides."""
     with Guest(BIN + "sdma_queue", "copies_every_size_between_all_memories",
@@ -280,7 +297,8 @@ def cold_boot():
 SHORT = [storm_backports, storm_backports_under_pressure, storm_stable, storm_stable_under_pressure,
          delayed_interrupts, lost_interrupts, slow_copies,
          copy_error_is_reported, hang_stops_all_queues_until_it_ends,
-         surprise_reset, link_is_paced, two_gpus, garbage]
+         surprise_reset, link_is_paced, two_gpus, garbage,
+         direct_queue_loading_stable, direct_queue_loading_backports]
 LONG = [large_memories, cold_boot]
 FAULTS = int(os.environ.get("STORM_FAULTS", "100"))  # of each process
 GARBAGE_SECONDS = int(os.environ.get("GARBAGE_SECONDS", "10"))

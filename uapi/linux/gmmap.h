@@ -30,7 +30,7 @@ struct gmmap_attach {
 };
 
 /* struct gmmap_extent, flags */
-#define GMMAP_EXTENT_ZERO	(1u << 0)	/* zeros; fd -1, file_offset 0 */
+#define GMMAP_EXTENT_ZERO	0x1	/* zeros; fd -1, file_offset 0 */
 
 struct gmmap_extent {
 	__u64 offset;		/* bytes from the start of the target */
@@ -60,7 +60,7 @@ struct gmmap_map {
 };
 
 /* struct gmmap_unmap, flags */
-#define GMMAP_UNMAP_ABANDON	(1u << 0)	/* do not load what is absent */
+#define GMMAP_UNMAP_ABANDON	0x1	/* do not load what is absent */
 
 struct gmmap_unmap {
 	__u32 size;
