@@ -112,7 +112,8 @@ STORMS = {"backports": (["svm_faults_on_both_hubs"], []),
 
 def storm(kernel, settings=()):
     names, options = STORMS[kernel]
-    with Guest(BIN + "fault_storm", "--processes", "8", "--faults", str(FAULTS), *names,
+    with Guest(BIN + "fault_storm", "--processes", "8", "--faults", str(FAULTS),
+               "--rounds", str(ROUNDS), *names,
                kernel=kernel, settings=settings, options=options) as guest:
         stats = guest.finish()
     check_accounts(stats)
@@ -301,6 +302,7 @@ SHORT = [storm_backports, storm_backports_under_pressure, storm_stable, storm_st
          direct_queue_loading_stable, direct_queue_loading_backports]
 LONG = [large_memories, cold_boot]
 FAULTS = int(os.environ.get("STORM_FAULTS", "100"))  # of each process
+ROUNDS = int(os.environ.get("STORM_ROUNDS", "1"))  # of SVM faults
 GARBAGE_SECONDS = int(os.environ.get("GARBAGE_SECONDS", "10"))
 
 

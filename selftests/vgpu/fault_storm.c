@@ -19,11 +19,12 @@
 
 #define GRANULE_BYTES 65536u
 #define GRANULE_ORDER 4 /* pages of a granule, log2 */
-#define LIMIT_S       600
+#define LIMIT_S       3000
 #define WAIT_MS       120000
 
 static unsigned int processes = 4;
-static unsigned int faults = 200; /* of each process, at least */
+static unsigned int faults = 200; /* of each process in a round, at least */
+static unsigned int rounds = 1;	  /* of SVM faults; each has memory of its own */
 static uint64_t seed = 1;
 
 /* Sums over all processes, shared. */
@@ -65,13 +66,17 @@ static void storm_open(struct storm *storm, unsigned int index)
 	kfd_open(&storm->kfd);
 	kfd_require_xnack(&storm->kfd);
 	svm_events_open(&storm->events, &storm->kfd);
+	queue_create(&storm->queues[0], &storm->kfd, QUEUE_SDMA);
+	queue_create(&storm->queues[1], &storm->kfd, QUEUE_PM4);
+}
+
+static void map_memory(struct storm *storm, unsigned int index)
+{
 	storm->src = svm_map(storm->bytes);
 	storm->dst = svm_map(storm->bytes);
 	svm_set_granularity(&storm->kfd, storm->src, storm->bytes, GRANULE_ORDER);
 	svm_set_granularity(&storm->kfd, storm->dst, storm->bytes, GRANULE_ORDER);
 	pattern_fill(storm->src, storm->bytes, seed + index);
-	queue_create(&storm->queues[0], &storm->kfd, QUEUE_SDMA);
-	queue_create(&storm->queues[1], &storm->kfd, QUEUE_PM4);
 }
 
 static void copy_piece(struct storm *storm, unsigned int granule)
@@ -122,44 +127,57 @@ static void storm_close(struct storm *storm)
 	unsigned int granules = (unsigned int)(storm->bytes / GRANULE_BYTES);
 
 	svm_events_close(&storm->events);
-	__atomic_add_fetch(&totals->granules, granules, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&totals->granules, granules * rounds, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&totals->faults, storm->events.faults, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&totals->to_vram, storm->events.to_vram, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&totals->to_ram, storm->events.to_ram, __ATOMIC_RELAXED);
 	queue_destroy(&storm->queues[0]);
 	queue_destroy(&storm->queues[1]);
-	svm_unmap(storm->src, storm->bytes);
-	svm_unmap(storm->dst, storm->bytes);
 	free(storm->pieces);
 	kfd_close(&storm->kfd);
+}
+
+static void shuffle(struct storm *storm, unsigned int *order, unsigned int granules)
+{
+	for (unsigned int i = 0; i < granules; i++) { /* Fisher-Yates */
+		unsigned int j = (unsigned int)pattern_below(&storm->random, i + 1);
+
+		order[i] = order[j];
+		order[j] = i;
+	}
+}
+
+/* Every granule of fresh memory once, in random order. */
+static void svm_round(struct storm *storm, unsigned int *order, unsigned int index)
+{
+	unsigned int granules = (unsigned int)(storm->bytes / GRANULE_BYTES);
+
+	map_memory(storm, index);
+	shuffle(storm, order, granules);
+	for (unsigned int i = 0; i < granules; i++) {
+		copy_piece(storm, order[i]);
+		if (i % 16 == 15)
+			finish_queues(storm);
+	}
+	finish_queues(storm);
+	pattern_assert(storm->src, storm->bytes, seed + index, "source");
+	for (unsigned int i = 0; i < granules; i++)
+		verify_granule(storm, i, index);
+	svm_unmap(storm->src, storm->bytes);
+	svm_unmap(storm->dst, storm->bytes);
 }
 
 static void svm_process(unsigned int index)
 {
 	struct storm storm;
-	unsigned int granules;
 	unsigned int *order;
 
 	storm_open(&storm, index);
-	granules = (unsigned int)(storm.bytes / GRANULE_BYTES);
-	order = calloc(granules, sizeof(*order));
+	order = calloc(storm.bytes / GRANULE_BYTES, sizeof(*order));
 	ksft_assert(order, "out of memory");
-	for (unsigned int i = 0; i < granules; i++) { /* a random permutation, Fisher-Yates */
-		unsigned int j = (unsigned int)pattern_below(&storm.random, i + 1);
-
-		order[i] = order[j];
-		order[j] = i;
-	}
 	gate_pass(gate, WAIT_MS);
-	for (unsigned int i = 0; i < granules; i++) {
-		copy_piece(&storm, order[i]);
-		if (i % 16 == 15)
-			finish_queues(&storm);
-	}
-	finish_queues(&storm);
-	pattern_assert(storm.src, storm.bytes, seed + index, "source");
-	for (unsigned int i = 0; i < granules; i++)
-		verify_granule(&storm, i, index);
+	for (unsigned int i = 0; i < rounds; i++)
+		svm_round(&storm, order, index);
 	free(order);
 	storm_close(&storm);
 }
@@ -301,6 +319,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "processes", required_argument, NULL, 'p' },
 		{ "faults", required_argument, NULL, 'f' },
+		{ "rounds", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
 		{ 0 },
 	};
@@ -311,6 +330,8 @@ int main(int argc, char **argv)
 			processes = (unsigned int)strtoul(optarg, NULL, 0);
 		else if (option == 'f')
 			faults = (unsigned int)strtoul(optarg, NULL, 0);
+		else if (option == 'r')
+			rounds = (unsigned int)strtoul(optarg, NULL, 0);
 		else if (option == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else
