@@ -6,7 +6,7 @@
 #define POLL_FIRST_NS  20000u
 #define POLL_LAST_NS   1000000u
 #define RETRY_FIRST_NS 100000u
-#define RETRY_LAST_NS  5000000u
+#define RETRY_LAST_NS  20000000u
 
 static void waiter_wake(struct cam_waiter *waiter)
 {
