@@ -3,9 +3,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -336,6 +340,99 @@ static void survives_memory_pressure(void)
 	close_with_queue(&lazy, &queue);
 }
 
+/* Opens debugfs's amdgpu_evict_vram of the GPU, whose reading evicts what is not pinned. */
+static int open_evict_vram(const struct kfd_gpu *gpu)
+{
+	char path[128];
+	int fd;
+
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/amdgpu_evict_vram",
+		 gpu->drm_render_minor);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		ksft_skip("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* The driver stops the queues and takes page tables away while there are faults. */
+static void survives_eviction(void)
+{
+	struct queue queue;
+	struct lazy lazy;
+	char text[32];
+	int fd;
+
+	open_with_queue(&lazy, &queue, 4 * BYTES, 11);
+	fd = open_evict_vram(&lazy.kfd.gpu);
+	lazy_map(&lazy);
+	for (unsigned int i = 0; i < 16; i++) {
+		lazy_read_by(&lazy, &queue, i * 8ull * GRANULE_BYTES, 4 * GRANULE_BYTES);
+		queue_fence(&queue);
+		ksft_assert(pread(fd, text, sizeof(text), 0) > 0, "evicting: %s", strerror(errno));
+	}
+	queue_finish(&queue);
+	for (unsigned int i = 0; i < 16; i++)
+		lazy_assert_equal(&lazy, i * 8ull * GRANULE_BYTES, 4 * GRANULE_BYTES);
+	ksft_assert(loads(&lazy) < 4 * GRANULES, "everything was loaded");
+	close(fd);
+	lazy_check_all(&lazy, &queue);
+	close_with_queue(&lazy, &queue);
+}
+
+/* What the owner of a session tells the process that takes it over. */
+static struct shared {
+	int session_fd;
+	uint64_t handle;
+} *shared;
+
+static void owner(unsigned int index)
+{
+	struct lazy lazy;
+
+	(void)index;
+	lazy_open(&lazy, BYTES, 12);
+	lazy_map(&lazy);
+	shared->handle = lazy.vram.handle;
+	__atomic_store_n(&shared->session_fd, lazy.session.fd, __ATOMIC_RELEASE);
+	pause();
+}
+
+/* A session that another process holds outlives its process, and does nothing any more. */
+static void session_outlives_its_process(void)
+{
+	struct gmmap_extent extent = { .length = 4096, .fd = -1, .flags = GMMAP_EXTENT_ZERO };
+	struct gmmap_map args = { .size = sizeof(args), .extent_count = 1 };
+	struct session session;
+	struct process process;
+	struct ksft_poll poll = ksft_poll_start(WAIT_MS);
+	struct gmmap_stat stat;
+	int ret;
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	ksft_assert(shared != MAP_FAILED, "mmap: %s", strerror(errno));
+	close(session_device()); /* skips here rather than there */
+	process = process_start(owner, 0);
+	while (!__atomic_load_n(&shared->session_fd, __ATOMIC_ACQUIRE))
+		ksft_assert(ksft_poll_again(&poll), "no session");
+	session.fd = (int)syscall(SYS_pidfd_getfd, process.pidfd, shared->session_fd, 0);
+	ksft_assert(session.fd >= 0, "pidfd_getfd: %s", strerror(errno));
+	session_stat(&session, 0, &stat);
+	ksft_assert(stat.absent_granules == GRANULES, "the session does not know the mapping");
+	process_kill(&process);
+	ksft_assert(process_wait(&process, WAIT_MS) != PROCESS_TIMEOUT, "does not die");
+	args.handle = shared->handle;
+	args.extents = (uintptr_t)&extent;
+	ret = session_try_map(&session, &args);
+	ksft_assert(ret == -ESRCH, "MAP in a dead process: %s", strerror(-ret));
+	do {
+		session_stat(&session, 0, &stat);
+	} while (stat.granules && ksft_poll_again(&poll));
+	ksft_assert(!stat.granules, "the mapping did not end");
+	session_close(&session);
+}
+
 static void reads_its_own_file(unsigned int index)
 {
 	struct queue queue;
@@ -375,6 +472,8 @@ static const struct ksft_test tests[] = {
 	{ "file_is_closed_to_writers", file_is_closed_to_writers, LIMIT_S },
 	{ "killed_with_faults_pending", killed_with_faults_pending, LIMIT_S },
 	{ "survives_memory_pressure", survives_memory_pressure, LIMIT_S },
+	{ "survives_eviction", survives_eviction, LIMIT_S },
+	{ "session_outlives_its_process", session_outlives_its_process, LIMIT_S },
 	{ "four_processes", four_processes, LIMIT_S },
 };
 
