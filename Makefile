@@ -2,7 +2,7 @@
 # make demo    what it is about, in a minute, from nothing
 # make test    every test in its short form
 # make soak SCENARIO=NAME, make soak-list: the long forms
-# make vm      only the test machine, make vgpu: only the virtual GPU
+# make vm, make vgpu, make kmod: only the test machine, the virtual GPU, the kernel module
 
 .DEFAULT_GOAL := vgpu
 
@@ -12,8 +12,12 @@ vgpu:
 vm: vgpu
 	vm/build
 
-guest-programs: vm
+kmod: vm
+	$(MAKE) -C kmod stable backports
+
+guest-programs: vm kmod
 	vm/root make -s -C selftests/vgpu
+	vm/root make -s -C selftests/gmmap
 	vm/root make -s -C examples
 
 demo: guest-programs
@@ -35,6 +39,6 @@ lint:
 	selftests/lint
 
 clean:
-	rm -rf build/vgpu build/selftests build/examples build/bench build/tests
+	rm -rf build/vgpu build/selftests build/examples build/bench build/tests build/kmod build/vgpu-tests
 
-.PHONY: vgpu vm guest-programs demo test soak soak-list bench lint clean
+.PHONY: vgpu vm kmod guest-programs demo test soak soak-list bench lint clean

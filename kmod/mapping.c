@@ -14,7 +14,10 @@
 #include "mapping.h"
 #include "process.h"
 
-/* By then the interrupt ring has no fault left that was raised before the end of a mapping. */
+/*
+ * By then the interrupt ring has no fault left that was raised before the end of a mapping, and the
+ * queues of a process that has died are gone.
+ */
 #define EXPIRE_MS	1000
 #define RESTORE_MS	5
 
@@ -483,7 +486,6 @@ int gmmap_mapping_end(struct gmmap_mapping *mapping, enum gmmap_end how)
 	restore(mapping, how);
 	set_life(mapping, GMMAP_ENDED);
 	gmmap_mapping_get(mapping);
-	queue_delayed_work(gmmap_end_queue, &mapping->expire,
-			   how == GMMAP_END_DEATH ? 0 : msecs_to_jiffies(EXPIRE_MS));
+	queue_delayed_work(gmmap_end_queue, &mapping->expire, msecs_to_jiffies(EXPIRE_MS));
 	return 0;
 }

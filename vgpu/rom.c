@@ -5,8 +5,7 @@
  * amdgpu refuses to bind without an ATOM BIOS. It never runs code from it here (the command table
  * is empty and BIOS_SCRATCH_7 says that the board is posted), it only reads data tables. So the
  * image is a PCI expansion ROM header, the ATOM headers and the few tables that are looked at.
- * Layouts: amdgpu's atom.h and atomfirmware.h; what the driver insists on was measured with
- * Linux 6.12 and 7.2.
+ * Layouts: amdgpu's atom.h and atomfirmware.h.
  */
 #include "rom.h"
 #include "pci.h"

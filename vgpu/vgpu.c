@@ -57,6 +57,7 @@ void vgpu_fini(struct vgpu *dev)
 void vgpu_reset(struct vgpu *dev)
 {
 	trace(dev, "reset", "\"queues\":%u", dev->sched.num_queues);
+	dev->inject.hang = 0; /* this is what a reset is for */
 	hws_reset(dev);
 	sdma_reset(dev);
 	cp_reset(dev);

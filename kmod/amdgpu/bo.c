@@ -58,7 +58,7 @@ struct gmmap_bo *gmmap_bo_find(const struct amdgpu_bo *driver_bo)
 
 	rcu_read_lock();
 	hash_for_each_possible_rcu(bos, bo, hash, (unsigned long)driver_bo) {
-		if (bo->bo == driver_bo && kref_get_unless_zero(&bo->base.kref)) {
+		if (READ_ONCE(bo->bo) == driver_bo && kref_get_unless_zero(&bo->base.kref)) {
 			found = bo;
 			break;
 		}
@@ -286,6 +286,22 @@ static int lock_both(struct gmmap_bo *bo, struct drm_exec *exec)
 	return ret;
 }
 
+/*
+ * A pinned BO must leave the list of those that can be evicted, which ttm_bo_pin() does not do in
+ * every version: ttm_resource_manager_evict_all() does not look at the pin count.
+ */
+static void pin(struct gmmap_bo *bo)
+{
+	ttm_bo_pin(tbo_of(bo));
+	ttm_bo_move_to_lru_tail_unlocked(tbo_of(bo));
+}
+
+static void unpin(struct gmmap_bo *bo)
+{
+	ttm_bo_unpin(tbo_of(bo));
+	ttm_bo_move_to_lru_tail_unlocked(tbo_of(bo));
+}
+
 /* One attempt of what take_over() does. */
 static int try_take_over(struct gmmap_bo *bo)
 {
@@ -300,13 +316,13 @@ static int try_take_over(struct gmmap_bo *bo)
 		ret = gmmap_bo_read_pte_flags(bo);
 	if (ret)
 		goto unlock;
-	ttm_bo_pin(tbo_of(bo));
+	pin(bo);
 	ret = gmmap_bo_take_away(bo);
 	if (ret) {
 		/* If even this fails the GPU faults on its own memory, which kills the process. */
 		if (gmmap_bo_give_back(bo))
 			pr_warn_ratelimited("gmmap: a buffer could not be mapped again\n");
-		ttm_bo_unpin(tbo_of(bo));
+		unpin(bo);
 		goto unlock;
 	}
 	ttm_bo_unmap_virtual(tbo_of(bo));
@@ -385,11 +401,6 @@ unpublish:
 uncharge:
 	uncharge_pinned(bo);
 	return ret;
-}
-
-static void put_object(struct gmmap_bo *bo)
-{
-	drm_gem_object_put(&tbo_of(bo)->base);
 }
 
 /* Context: kfd_process.mutex held. The extents are the mapping's if this succeeds. */
@@ -483,6 +494,15 @@ struct gmmap_mapping *gmmap_bo_map(struct gmmap_kfd *kfd, const struct gmmap_map
 	return mapping;
 }
 
+static void put_object(struct gmmap_bo *bo)
+{
+	struct drm_gem_object *object = &tbo_of(bo)->base;
+
+	/* A search that began before unpublish() still compares it. */
+	WRITE_ONCE(bo->bo, NULL);
+	drm_gem_object_put(object);
+}
+
 /* See struct gmmap_gpu_ops. */
 int gmmap_bo_restore(struct gmmap_mapping *mapping, bool remap)
 {
@@ -501,11 +521,13 @@ int gmmap_bo_restore(struct gmmap_mapping *mapping, bool remap)
 	}
 	/* From here on the driver's own updates are what counts. */
 	unpublish(bo);
-	ttm_bo_unpin(tbo_of(bo));
+	unpin(bo);
 	drm_exec_fini(&exec);
 	uncharge_pinned(bo);
 	if (remap)
 		gmmap_bo_flush_tlb(bo);
+	/* What remains of the mapping must not keep the memory. */
+	put_object(bo);
 	return 0;
 }
 
@@ -556,7 +578,8 @@ void gmmap_bo_free(struct gmmap_mapping *mapping)
 {
 	struct gmmap_bo *bo = to_gmmap_bo(mapping);
 
-	put_object(bo);
+	if (bo->bo)
+		put_object(bo);
 	kfree(bo);
 }
 

@@ -20,7 +20,7 @@ struct ttm_buffer_object;
  * @base: the core's part
  * @kfd: the process, which base.process refers to; constant
  * @hash: in the table of BOs, from MAP to the end
- * @bo: the driver's, referenced, pinned from MAP to the end
+ * @bo: the driver's, referenced; pinned from MAP to the end, then NULL
  * @bo_va: its place in the address space; constant
  * @vm: the address space, which stays until the process has died; constant
  * @pte_flags: of a page that is present; constant

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the GPU reads through a mapping is what the file has, whoever reads, wherever and how often. */
+/* What the GPU reads through a mapping is what the file has, whoever reads, and wherever. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -79,12 +79,11 @@ static void random_pieces_by_two_queues(void)
 
 		for (unsigned int i = 0; i < 10; i++) {
 			/* both queues read the first piece */
-			unsigned int j = i == 1 ? 0 : i;
-
-			bytes[i] = i == 1 ? bytes[0] : 4 + pattern_below(&lazy.random, GRANULE_BYTES);
+			bytes[i] = i == 1 ? bytes[0] :
+					    4 + pattern_below(&lazy.random, GRANULE_BYTES);
 			offset[i] = i == 1 ? offset[0] :
 					     pattern_below(&lazy.random, BYTES - bytes[i]);
-			lazy_read_by(&lazy, &queues[i % 2], offset[j], bytes[j]);
+			lazy_read_by(&lazy, &queues[i % 2], offset[i], bytes[i]);
 		}
 		fence[0] = queue_fence(&queues[0]);
 		fence[1] = queue_fence(&queues[1]);

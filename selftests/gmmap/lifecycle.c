@@ -295,7 +295,7 @@ static void killed_with_faults_pending(void)
 	close_with_queue(&lazy, &queue);
 }
 
-/* Graphics buffers in VRAM, more than there is beside the ballast, so that the driver evicts that. */
+/* Graphics buffers in VRAM, more than fits beside the ballast, so that the driver evicts that. */
 static void hog(unsigned int index)
 {
 	struct drm_bo bos[10];
@@ -340,10 +340,11 @@ static void survives_memory_pressure(void)
 	close_with_queue(&lazy, &queue);
 }
 
-/* Opens debugfs's amdgpu_evict_vram of the GPU, whose reading evicts what is not pinned. */
-static int open_evict_vram(const struct kfd_gpu *gpu)
+/* Has the driver evict everything from VRAM that is not pinned. */
+static void evict_vram(const struct kfd_gpu *gpu)
 {
 	char path[128];
+	char text[32];
 	int fd;
 
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
@@ -352,7 +353,8 @@ static int open_evict_vram(const struct kfd_gpu *gpu)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		ksft_skip("%s: %s", path, strerror(errno));
-	return fd;
+	ksft_assert(read(fd, text, sizeof(text)) > 0, "%s: %s", path, strerror(errno));
+	close(fd);
 }
 
 /* The driver stops the queues and takes page tables away while there are faults. */
@@ -360,22 +362,18 @@ static void survives_eviction(void)
 {
 	struct queue queue;
 	struct lazy lazy;
-	char text[32];
-	int fd;
 
 	open_with_queue(&lazy, &queue, 4 * BYTES, 11);
-	fd = open_evict_vram(&lazy.kfd.gpu);
 	lazy_map(&lazy);
 	for (unsigned int i = 0; i < 16; i++) {
 		lazy_read_by(&lazy, &queue, i * 8ull * GRANULE_BYTES, 4 * GRANULE_BYTES);
 		queue_fence(&queue);
-		ksft_assert(pread(fd, text, sizeof(text), 0) > 0, "evicting: %s", strerror(errno));
+		evict_vram(&lazy.kfd.gpu);
 	}
 	queue_finish(&queue);
 	for (unsigned int i = 0; i < 16; i++)
 		lazy_assert_equal(&lazy, i * 8ull * GRANULE_BYTES, 4 * GRANULE_BYTES);
 	ksft_assert(loads(&lazy) < 4 * GRANULES, "everything was loaded");
-	close(fd);
 	lazy_check_all(&lazy, &queue);
 	close_with_queue(&lazy, &queue);
 }

@@ -4,6 +4,7 @@
 # Loads and unloads the module, and tries what must be refused. Leaves it loaded.
 #
 # GMMAP_KO is the module; default: the one that was built for the test machine's kernel.
+# shellcheck disable=SC2317 # functions are called by tap_check, trap and wait_until
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -78,7 +78,11 @@ uint64_t session_map_file(struct session *session, const struct kfd_bo *bo, int 
 
 int session_try_unmap(struct session *session, uint64_t mapping_id, uint32_t flags)
 {
-	struct gmmap_unmap args = { .size = sizeof(args), .flags = flags, .mapping_id = mapping_id };
+	struct gmmap_unmap args = {
+		.size = sizeof(args),
+		.flags = flags,
+		.mapping_id = mapping_id,
+	};
 
 	return ioctl(session->fd, GMMAP_IOC_UNMAP, &args) ? -errno : 0;
 }
@@ -116,7 +120,8 @@ void session_check_faults(struct session *session, const char *what)
 		session_stat(session, 0, &stat);
 	} while (stat.faults != stat.acknowledged_faults + stat.refused_faults &&
 		 ksft_poll_again(&poll));
-	ksft_print("%s: %llu faults, %llu joined, %llu stale, %llu acknowledged, %llu refused, %llu loads, %llu requeued",
+	ksft_print("%s: %llu faults, %llu joined, %llu stale, %llu acknowledged, "
+		   "%llu refused, %llu loads, %llu requeued",
 		   what, (unsigned long long)stat.faults, (unsigned long long)stat.joined_faults,
 		   (unsigned long long)stat.stale_faults,
 		   (unsigned long long)stat.acknowledged_faults,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs slow_file on files of a device that is slow, and of one that fails on request.
+# shellcheck disable=SC2317 # functions are called by tap_check, trap and wait_until
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Unloads the module after all other tests and looks at what is left.
+# shellcheck disable=SC2317 # functions are called by tap_check, trap and wait_until
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -47,10 +47,10 @@ class Guest:
         self.status = None
 
     def wait_for_line(self, text):
-        """Reads output up to a line that has text in it."""
+        """Reads output up to a line that begins with text."""
         for line in self.process.stdout:
             self.output += line
-            if text in line:
+            if line.startswith(text):
                 return
         raise Failed(f"the guest ended without printing {text!r}:\n{self.output}")
 
