@@ -7,6 +7,7 @@ statistics that the guest cannot see, fault injection, several GPUs, sizes. Prin
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -307,6 +308,8 @@ GARBAGE_SECONDS = int(os.environ.get("GARBAGE_SECONDS", "10"))
 
 
 def main():
+    # Ends the test machine, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     known = {scenario.__name__: scenario for scenario in SHORT + LONG}
     names = sys.argv[1:] or [scenario.__name__ for scenario in SHORT]
     for name in names:
