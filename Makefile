@@ -32,7 +32,7 @@ soak:
 soak-list:
 	@selftests/soak --list
 
-bench: guest-programs
+bench: vgpu
 	bench/vgpu/run
 
 lint:
