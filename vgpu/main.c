@@ -107,7 +107,7 @@ static int serve(struct vgpu *dev, struct vfio_user **vu, const char *path)
 	struct vfio_user_config config = {
 		.regions = {
 			[VFIO_PCI_BAR0_REGION_INDEX] = { dev->mem.vram_bytes, dev->mem.vram_fd, false },
-			[VFIO_PCI_BAR2_REGION_INDEX] = { VGPU_DOORBELL_BYTES, -1, false },
+			[VFIO_PCI_BAR2_REGION_INDEX] = { PCI_DOORBELL_BAR_BYTES, -1, false },
 			[VFIO_PCI_BAR5_REGION_INDEX] = { REG_BAR_BYTES, -1, false },
 			[VFIO_PCI_ROM_REGION_INDEX] = { PCI_ROM_BYTES, -1, true },
 			[VFIO_PCI_CONFIG_REGION_INDEX] = { PCI_CONFIG_BYTES, -1, false },

@@ -11,7 +11,7 @@
 #define PCI_CONFIG_BYTES       4096
 #define PCI_ROM_BYTES          65536    /* size of the ROM BAR; the image is smaller */
 #define PCI_DOORBELL_BAR_BYTES 0x200000 /* BAR 2 */
-#define PCI_REGISTER_BAR_BYTES 0x80000  /* BAR 5 */
+#define PCI_REGISTER_BAR_BYTES 0x80000u  /* BAR 5 */
 
 struct pci_config {
 	uint8_t space[PCI_CONFIG_BYTES];

@@ -7,7 +7,9 @@
 #ifndef VGPU_REGS_H
 #define VGPU_REGS_H
 
-#define REG_BAR_BYTES  0x80000u
+#include "pci.h"
+
+#define REG_BAR_BYTES  PCI_REGISTER_BAR_BYTES
 #define REG_BAR_DWORDS (REG_BAR_BYTES / 4)
 
 /* NBIO: the bus interface. */

@@ -25,7 +25,6 @@
 #include "shader.h"
 #include "trace.h"
 
-#define VGPU_DOORBELL_BYTES (2u << 20)
 #define VGPU_MIN_VRAM	    (256ULL << 20)
 #define VGPU_MAX_VRAM	    (8ULL << 30)
 
