@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cp.h"
+#include "packet.h"
 #include "sdma.h"
 #include "vgpu.h"
 
@@ -20,11 +21,6 @@
 #define UNMAP_BY_DOORBELL 0
 #define UNMAP_BY_PASID	 1
 #define ACTION_NO_UNMAP	 3
-
-static uint64_t address(const uint32_t *p)
-{
-	return p[0] | (uint64_t)p[1] << 32;
-}
 
 int hws_set_resources(struct queue *q, const uint32_t *p, uint32_t n)
 {

@@ -6,9 +6,9 @@
 #include "pm4.h"
 
 #include "atomic.h"
-#include "condition.h"
 #include "cp.h"
 #include "hws.h"
+#include "packet.h"
 #include "vgpu.h"
 
 enum pm4_op {
@@ -51,11 +51,6 @@ enum pm4_op {
 #define SH_REG_BASE	  0x2c00u
 #define CONTEXT_REG_BASE  0xa000u
 #define UCONFIG_REG_BASE  0xc000u
-
-static uint64_t address(const uint32_t *p)
-{
-	return p[0] | (uint64_t)p[1] << 32;
-}
 
 static bool privileged(const struct queue *q)
 {

@@ -6,7 +6,7 @@
 #include "sdma_packet.h"
 
 #include "atomic.h"
-#include "condition.h"
+#include "packet.h"
 #include "sdma.h"
 #include "vgpu.h"
 
@@ -32,11 +32,6 @@ enum sdma_op {
 #define SDMA_COPY_COUNT_MASK		 0x3fffffu
 #define SDMA_POLL_HDP_FLUSH		 (1u << 26)
 #define SDMA_POLL_MEM			 (1u << 31)
-
-static uint64_t address(const uint32_t *p)
-{
-	return p[0] | (uint64_t)p[1] << 32;
-}
 
 static int refuse(struct queue *q, uint32_t header)
 {

@@ -60,7 +60,6 @@ void vgpu_reset(struct vgpu *dev)
 	dev->inject.hang = 0; /* this is what a reset is for */
 	hws_reset(dev);
 	sdma_reset(dev);
-	cp_reset(dev);
 	cam_reset(dev);
 	ih_reset(dev);
 	memset(dev->regs.value, 0, sizeof(dev->regs.value));
