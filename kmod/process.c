@@ -210,7 +210,7 @@ static void write_counters(struct gmmap_stat *stat, const struct gmmap_stat_coun
 	stat->stale_faults = sum->stale;
 	stat->refused_faults = sum->refused;
 	stat->acknowledged_faults = sum->acknowledged;
-	stat->loads = sum->loads;
+	stat->loaded_granules = sum->loads;
 	stat->file_bytes = sum->file_bytes;
 	stat->zero_bytes = sum->zero_bytes;
 	stat->requeued_loads = sum->requeued;

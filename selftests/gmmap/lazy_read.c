@@ -40,8 +40,8 @@ static void read_all_by(enum queue_type type)
 	}
 	ksft_assert(!session_try_wait(&lazy.session, lazy.mapping, 10000000000), "not complete");
 	session_stat(&lazy.session, 0, &stat);
-	ksft_assert(stat.loads == GRANULES, "%llu granules were loaded",
-		    (unsigned long long)stat.loads);
+	ksft_assert(stat.loaded_granules == GRANULES, "%llu granules were loaded",
+		    (unsigned long long)stat.loaded_granules);
 	ksft_assert(stat.file_bytes == lazy.file.bytes, "%llu bytes were read",
 		    (unsigned long long)stat.file_bytes);
 	memset(lazy.result.cpu, 0, lazy.result.bytes);

@@ -42,7 +42,7 @@ static uint64_t loads(struct lazy *lazy)
 	struct gmmap_stat stat;
 
 	session_stat(&lazy->session, 0, &stat);
-	return stat.loads;
+	return stat.loaded_granules;
 }
 
 static void assert_ended(struct lazy *lazy)

@@ -125,7 +125,7 @@ void session_check_faults(struct session *session, const char *what)
 		   what, (unsigned long long)stat.faults, (unsigned long long)stat.joined_faults,
 		   (unsigned long long)stat.stale_faults,
 		   (unsigned long long)stat.acknowledged_faults,
-		   (unsigned long long)stat.refused_faults, (unsigned long long)stat.loads,
+		   (unsigned long long)stat.refused_faults, (unsigned long long)stat.loaded_granules,
 		   (unsigned long long)stat.requeued_loads);
 	ksft_assert(stat.faults == stat.acknowledged_faults + stat.refused_faults,
 		    "%s: a fault was not acknowledged", what);

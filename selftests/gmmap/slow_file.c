@@ -63,7 +63,7 @@ static void two_queues_wait_for_one_read(void)
 	queue_wait(&queues[1], fences[1]);
 	lazy_assert_equal(&lazy, 3 * 4096, 2 * 4096);
 	ksft_assert(stat_of(&lazy).joined_faults > 0, "no fault joined another one");
-	ksft_assert(stat_of(&lazy).loads == 1, "the granule was loaded twice");
+	ksft_assert(stat_of(&lazy).loaded_granules == 1, "the granule was loaded twice");
 	session_check_faults(&lazy.session, "two queues");
 	queue_destroy(&queues[0]);
 	queue_destroy(&queues[1]);
