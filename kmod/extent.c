@@ -3,7 +3,6 @@
  * Extents say which bytes of a BO come from which file, or are zeros. They arrive from user space
  * once, are checked once, and hold their files open and closed to writers until the mapping ends.
  */
-#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -15,7 +14,12 @@
 
 #include "extent.h"
 
-static int check_file(struct file *file, u64 offset, u64 length)
+#define EXTENT_FLAGS	(GMMAP_EXTENT_ZERO | GMMAP_EXTENT_IMMUTABLE | GMMAP_EXTENT_VERITY)
+
+/* What O_DIRECT wants of offsets and lengths. */
+#define DIRECT_ALIGNMENT	4096
+
+static int check_file(struct file *file, u64 offset, u64 length, u32 flags)
 {
 	struct inode *inode = file_inode(file);
 
@@ -23,19 +27,25 @@ static int check_file(struct file *file, u64 offset, u64 length)
 		return -EBADF;
 	if (!S_ISREG(inode->i_mode) || !file->f_op->read_iter || file->f_op->read)
 		return -EINVAL;
+	if (file->f_flags & O_DIRECT && (offset | length) % DIRECT_ALIGNMENT)
+		return -EINVAL;
+	if (flags & GMMAP_EXTENT_VERITY && !IS_VERITY(inode))
+		return -EACCES;
+	if (flags & GMMAP_EXTENT_IMMUTABLE && !IS_IMMUTABLE(inode) && !IS_VERITY(inode))
+		return -EACCES;
 	if (offset + length > i_size_read(inode))
 		return -ENODATA;
 	return 0;
 }
 
-static int take_file(struct gmmap_piece *piece, int fd)
+static int take_file(struct gmmap_piece *piece, int fd, u32 flags)
 {
 	struct file *file = fget(fd);
 	int ret;
 
 	if (!file)
 		return -EBADF;
-	ret = check_file(file, piece->file_offset, piece->length);
+	ret = check_file(file, piece->file_offset, piece->length, flags);
 	if (!ret)
 		ret = deny_write_access(file);
 	if (ret) {
@@ -50,7 +60,7 @@ static int take_extent(struct gmmap_piece *piece, const struct gmmap_extent *ext
 {
 	u64 file_end;
 
-	if (extent->flags & ~GMMAP_EXTENT_ZERO)
+	if (extent->flags & ~EXTENT_FLAGS)
 		return -EINVAL;
 	if (!extent->length || extent->offset < *end)
 		return -EINVAL;
@@ -59,12 +69,13 @@ static int take_extent(struct gmmap_piece *piece, const struct gmmap_extent *ext
 	piece->offset = extent->offset;
 	piece->length = extent->length;
 	if (extent->flags & GMMAP_EXTENT_ZERO)
-		return extent->fd == -1 && !extent->file_offset ? 0 : -EINVAL;
+		return extent->flags == GMMAP_EXTENT_ZERO && extent->fd == -1 &&
+		       !extent->file_offset ? 0 : -EINVAL;
 	if (check_add_overflow(extent->file_offset, extent->length, &file_end) ||
 	    file_end > MAX_LFS_FILESIZE)
 		return -EINVAL;
 	piece->file_offset = extent->file_offset;
-	return take_file(piece, extent->fd);
+	return take_file(piece, extent->fd, extent->flags);
 }
 
 /**
@@ -75,7 +86,7 @@ static int take_extent(struct gmmap_piece *piece, const struct gmmap_extent *ext
  * Context: may sleep.
  * Return: the extents or an ERR_PTR: -EINVAL for a bad array, -EFAULT, -ENOMEM, -EBADF for a file
  * that is not open for reading, -ENODATA for one that is too short, -ETXTBSY for one that
- * somebody has open for writing.
+ * somebody has open for writing, -EACCES for one that is not as immutable as its extent wants.
  */
 struct gmmap_extents *gmmap_extents_create(const void __user *from, u32 count)
 {
@@ -105,13 +116,28 @@ free_array:
 	return ret ? ERR_PTR(ret) : extents;
 }
 
+/* Content is read to where it will be in the staging memory of the chunk. */
+static int check_direct(const struct gmmap_extents *extents)
+{
+	u32 i;
+
+	for (i = 0; i < extents->count; i++) {
+		const struct gmmap_piece *piece = &extents->pieces[i];
+
+		if (piece->file && piece->file->f_flags & O_DIRECT &&
+		    piece->offset % DIRECT_ALIGNMENT)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * gmmap_extents_place() - make offsets relative to the BO
  * @extents: with offsets relative to the target
  * @start: of the target in the BO
  * @length: of the target
  *
- * Return: 0, or -EINVAL if an extent is not inside of the target.
+ * Return: 0, or -EINVAL if an extent is not inside of the target, or not aligned as its file wants.
  */
 int gmmap_extents_place(struct gmmap_extents *extents, u64 start, u64 length)
 {
@@ -122,7 +148,7 @@ int gmmap_extents_place(struct gmmap_extents *extents, u64 start, u64 length)
 		return -EINVAL;
 	for (i = 0; i < extents->count; i++)
 		extents->pieces[i].offset += start;
-	return 0;
+	return check_direct(extents);
 }
 
 void gmmap_extents_destroy(struct gmmap_extents *extents)
@@ -141,7 +167,7 @@ void gmmap_extents_destroy(struct gmmap_extents *extents)
 }
 
 /* The number of the first piece that ends behind offset. */
-static u32 first_piece(const struct gmmap_extents *extents, u64 offset)
+u32 gmmap_extents_find(const struct gmmap_extents *extents, u64 offset)
 {
 	u32 low = 0;
 	u32 high = extents->count;
@@ -169,7 +195,7 @@ u64 gmmap_extents_covered(const struct gmmap_extents *extents, u64 offset, u64 b
 	u64 covered = 0;
 	u32 i;
 
-	for (i = first_piece(extents, offset); i < extents->count; i++) {
+	for (i = gmmap_extents_find(extents, offset); i < extents->count; i++) {
 		const struct gmmap_piece *piece = &extents->pieces[i];
 
 		if (piece->offset >= end)
@@ -177,79 +203,4 @@ u64 gmmap_extents_covered(const struct gmmap_extents *extents, u64 offset, u64 b
 		covered += min(end, piece->offset + piece->length) - max(offset, piece->offset);
 	}
 	return covered;
-}
-
-void gmmap_reader_init(struct gmmap_reader *reader, const struct gmmap_extents *extents,
-		       u64 offset, u64 bytes)
-{
-	*reader = (struct gmmap_reader){
-		.extents = extents,
-		.next = first_piece(extents, offset),
-		.offset = offset,
-		.bytes = bytes,
-	};
-}
-
-/* Reads with the rights of whoever opened the file: this runs in a kernel thread. */
-static int read_file(struct file *file, void *buffer, size_t bytes, loff_t position)
-{
-	const struct cred *saved = override_creds(file->f_cred);
-	ssize_t n = 1;
-
-	while (bytes && n > 0) {
-		n = kernel_read(file, buffer, bytes, &position);
-		if (n > 0) {
-			buffer += n;
-			bytes -= n;
-		}
-	}
-	revert_creds(saved);
-	if (n < 0)
-		return n;
-	return bytes ? -EIO : 0;
-}
-
-/**
- * gmmap_reader_next() - read until content is not adjacent any more
- * @reader: where to go on
- * @buffer: for the whole part
- * @run: out: what was read, relative to the part and to @buffer
- *
- * Context: may sleep; no locks.
- * Return: 1 if something was read, 0 at the end, or the error of the file; -EIO if it is too short.
- */
-int gmmap_reader_next(struct gmmap_reader *reader, void *buffer, struct gmmap_run *run)
-{
-	const struct gmmap_extents *extents = reader->extents;
-	u64 end = reader->offset + reader->bytes;
-
-	*run = (struct gmmap_run){};
-	for (; reader->next < extents->count; reader->next++) {
-		const struct gmmap_piece *piece = &extents->pieces[reader->next];
-		u64 from = max(reader->offset, piece->offset);
-		u64 bytes;
-		u32 at;
-		int ret;
-
-		if (piece->offset >= end)
-			break;
-		at = from - reader->offset;
-		if (run->bytes && at != run->offset + run->bytes)
-			break;
-		bytes = min(end, piece->offset + piece->length) - from;
-		if (!piece->file) {
-			memset(buffer + at, 0, bytes);
-			reader->zero_bytes += bytes;
-		} else {
-			ret = read_file(piece->file, buffer + at, bytes,
-					piece->file_offset + from - piece->offset);
-			if (ret)
-				return ret;
-			reader->file_bytes += bytes;
-		}
-		if (!run->bytes)
-			run->offset = at;
-		run->bytes += bytes;
-	}
-	return run->bytes ? 1 : 0;
 }

@@ -25,37 +25,10 @@ struct gmmap_extents {
 	struct gmmap_piece pieces[] __counted_by(count);
 };
 
-/* A part of a granule that has content to be copied. */
-struct gmmap_run {
-	u32 offset;
-	u32 bytes;
-};
-
 struct gmmap_extents *gmmap_extents_create(const void __user *from, u32 count);
 int gmmap_extents_place(struct gmmap_extents *extents, u64 start, u64 length);
 void gmmap_extents_destroy(struct gmmap_extents *extents);
+u32 gmmap_extents_find(const struct gmmap_extents *extents, u64 offset);
 u64 gmmap_extents_covered(const struct gmmap_extents *extents, u64 offset, u64 bytes);
-
-/**
- * struct gmmap_reader - reads a part of the BO piece by piece
- * @extents: from here
- * @next: the next piece
- * @offset: of the part in the BO
- * @bytes: of the part
- * @file_bytes: read from files so far
- * @zero_bytes: from zero extents so far
- */
-struct gmmap_reader {
-	const struct gmmap_extents *extents;
-	u32 next;
-	u64 offset;
-	u64 bytes;
-	u64 file_bytes;
-	u64 zero_bytes;
-};
-
-void gmmap_reader_init(struct gmmap_reader *reader, const struct gmmap_extents *extents,
-		       u64 offset, u64 bytes);
-int gmmap_reader_next(struct gmmap_reader *reader, void *buffer, struct gmmap_run *run);
 
 #endif

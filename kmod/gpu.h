@@ -11,32 +11,47 @@
 #include <linux/list.h>
 #include <linux/maple_tree.h>
 #include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 #include "load.h"
 
 struct gmmap_gpu;
 struct gmmap_mapping;
+struct gmmap_slot;
 
 /* As many as a CAM index of ten bits can name. */
 #define GMMAP_CAM_ENTRIES	1024
-#define GMMAP_SLOTS		8
 #define GMMAP_LOAD_HASH_BITS	8
+
+/**
+ * struct gmmap_run - adjacent bytes of a BO that are written at once
+ * @offset: in the BO
+ * @slot_offset: of the content in the staging memory
+ * @bytes: how many
+ * @zero: the content is zeros, and there is nothing in the staging memory; then @offset and
+ *	@bytes are multiples of 4
+ */
+struct gmmap_run {
+	u64 offset;
+	u32 slot_offset;
+	u32 bytes;
+	bool zero;
+};
 
 struct gmmap_gpu_ops {
 	/**
-	 * @copy_in: Copies from a slot's staging memory to the BO and waits for the end of it. May
-	 * sleep; no locks are held.
+	 * @copy_in: Writes runs to the BO and waits for the end of it. With @demand, what others
+	 * have copied without it does not go first, if the GPU can do that. May sleep; no locks
+	 * are held.
 	 */
-	int (*copy_in)(struct gmmap_mapping *mapping, u64 offset, struct gmmap_slot *slot,
-		       u32 slot_offset, u32 bytes);
+	int (*copy_in)(struct gmmap_mapping *mapping, const struct gmmap_slot *slot,
+		       const struct gmmap_run *runs, u32 count, bool demand);
 
 	/**
-	 * @map_granule: Makes a granule visible to the GPU and calls gmmap_mapping_set_present()
+	 * @map_granules: Makes granules visible to the GPU and calls gmmap_mapping_set_present()
 	 * before any other page table update of the range can run. May sleep; no locks are held.
 	 * -EBUSY, -ENOMEM, -EAGAIN and -EINTR mean: try again later.
 	 */
-	int (*map_granule)(struct gmmap_mapping *mapping, u32 granule);
+	int (*map_granules)(struct gmmap_mapping *mapping, u32 first, u32 count);
 
 	/**
 	 * @restore: Makes the BO an ordinary one. With @remap its page table entries become those
@@ -56,6 +71,7 @@ struct gmmap_gpu_ops {
  * struct gmmap_iv - a fault that is not acknowledged yet
  * @link: in gmmap_load.ivs
  * @count: how many acknowledges it needs, 0 if it is not in use
+ * @time_ns: when the first one came
  * @load: what the first IV of a granule waits for
  *
  * There is one for each index of the GPU's retry CAM. The hardware reuses an index only after its
@@ -64,54 +80,25 @@ struct gmmap_gpu_ops {
 struct gmmap_iv {
 	struct list_head link;
 	u32 count;
+	u64 time_ns;
 	struct gmmap_load load;
-};
-
-/**
- * struct gmmap_slot - staging memory and the worker that uses it
- * @gpu: whose it is
- * @work: the worker
- * @idle: in gmmap_gpu.idle_slots while the worker has nothing to do; guarded by gmmap_gpu.lock
- * @cpu: GMMAP_GRANULE_BYTES of staging memory; the worker's, as are all below
- * @gpu_address: of the same memory, for the copy engine
- * @spare: for the next load that no fault asked for
- */
-struct gmmap_slot {
-	struct gmmap_gpu *gpu;
-	struct work_struct work;
-	struct list_head idle;
-	void *cpu;
-	u64 gpu_address;
-	struct gmmap_load *spare;
 };
 
 /**
  * struct gmmap_gpu - see above
  * @ops: the glue
  * @ranges: struct gmmap_mapping by PASID and GPU address; see gmmap_range_key()
- * @lock: guards all below, the granule states of all mappings of the GPU, and struct gmmap_iv.
- *	Taken in the hard interrupt.
+ * @lock: guards all below, the granule states of all mappings of the GPU, its clients, and struct
+ *	gmmap_iv. Taken in the hard interrupt.
  * @ivs: by CAM index
- * @demand: struct gmmap_load in the order of arrival
- * @delayed: struct gmmap_load whose page tables were not available
- * @fills: struct gmmap_mapping to be loaded when there is no demand
- * @idle_slots: struct gmmap_slot
- * @loads: struct gmmap_load by mapping and granule
- * @slots: the workers
- * @retry: moves @delayed to @demand
+ * @loads: struct gmmap_load by mapping and chunk
  */
 struct gmmap_gpu {
 	const struct gmmap_gpu_ops *ops;
 	struct maple_tree ranges;
 	spinlock_t lock; /* see above */
 	struct gmmap_iv ivs[GMMAP_CAM_ENTRIES];
-	struct list_head demand;
-	struct list_head delayed;
-	struct list_head fills;
-	struct list_head idle_slots;
 	DECLARE_HASHTABLE(loads, GMMAP_LOAD_HASH_BITS);
-	struct gmmap_slot slots[GMMAP_SLOTS];
-	struct delayed_work retry;
 };
 
 /* The virtual addresses of a GPU with four levels of page tables have 48 bits, a PASID has 16. */

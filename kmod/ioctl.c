@@ -6,16 +6,21 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <linux/gmmap.h>
 
 #include "backend.h"
+#include "client.h"
 #include "extent.h"
+#include "fill.h"
 #include "ioctl.h"
 #include "mapping.h"
 #include "process.h"
+#include "recording.h"
 #include "session.h"
+#include "stream.h"
 
 /* The first two members of every argument. */
 struct header {
@@ -63,6 +68,8 @@ static long query(void __user *arg)
 	args.granule_shift = GMMAP_GRANULE_SHIFT;
 	args.max_extents = GMMAP_MAX_EXTENTS;
 	args.max_mappings = GMMAP_MAX_MAPPINGS;
+	args.chunk_shift = GMMAP_CHUNK_SHIFT;
+	args.max_ranges = GMMAP_MAX_RANGES;
 	return copy_out(arg, &args, sizeof(args));
 }
 
@@ -152,7 +159,7 @@ static int load_edges(struct gmmap_mapping *mapping)
 
 		if (!covered || covered == bytes)
 			continue;
-		ret = gmmap_mapping_load(mapping, offset, bytes);
+		ret = gmmap_mapping_load(mapping, offset, bytes, GMMAP_BY_FILL);
 		if (ret)
 			return ret;
 	}
@@ -252,6 +259,154 @@ static long stat(struct gmmap_process *process, void __user *arg)
 	return copy_out(arg, &out, sizeof(out));
 }
 
+/* Finds the mapping of a range. Returns 1 if there is something to load, 0 if it has ended. */
+static int place_range(struct gmmap_process *process, const struct gmmap_range *from,
+		       struct gmmap_fill_range *to)
+{
+	struct gmmap_mapping *mapping = gmmap_process_find(process, from->mapping_id);
+	u64 length;
+
+	if (!mapping)
+		return gmmap_process_knew(process, from->mapping_id) ? 0 : -ENOENT;
+	to->mapping = mapping;
+	if (from->offset >= mapping->bytes || from->length > mapping->bytes - from->offset)
+		return -EINVAL;
+	length = from->length ?: mapping->bytes - from->offset;
+	to->first = from->offset >> GMMAP_GRANULE_SHIFT;
+	to->last = (from->offset + length - 1) >> GMMAP_GRANULE_SHIFT;
+	return 1;
+}
+
+/* Fills in the ranges and returns how many there are, or an error. */
+static int place_ranges(struct gmmap_process *process, const struct gmmap_range *ranges,
+			struct gmmap_fill *fill, u32 count)
+{
+	u32 placed = 0;
+	u32 i;
+	int ret;
+
+	for (i = 0; i < count; i++) {
+		cond_resched();
+		ret = place_range(process, &ranges[i], &fill->ranges[placed]);
+		if (ret < 0)
+			return ret;
+		placed += ret;
+		if (placed && fill->ranges[placed - 1].mapping->client !=
+			      fill->ranges[0].mapping->client)
+			return -EXDEV;
+	}
+	return placed;
+}
+
+/* A fill of which nothing is left: told at once. */
+static void tell_empty(struct gmmap_process *process, u64 id)
+{
+	struct gmmap_record record = { .type = GMMAP_RECORD_POPULATE, .id = id };
+
+	gmmap_process_tell(process, &record);
+}
+
+static long start_populate(struct gmmap_process *process, struct gmmap_populate *args,
+			   const struct gmmap_range *ranges)
+{
+	struct gmmap_fill *fill = gmmap_fill_create(args->range_count);
+	int ret;
+
+	if (!fill)
+		return -ENOMEM;
+	ret = place_ranges(process, ranges, fill, args->range_count);
+	if (ret < 0)
+		goto free;
+	args->populate_id = gmmap_process_next_fill(process);
+	if (!ret) {
+		tell_empty(process, args->populate_id);
+		goto free;
+	}
+	fill->count = ret;
+	ret = gmmap_fill_start(fill, fill->ranges[0].mapping->client, args->populate_id);
+	if (ret)
+		goto free;
+	return 0;
+
+free:
+	gmmap_fill_free(fill);
+	return ret;
+}
+
+static long populate(struct gmmap_process *process, void __user *arg)
+{
+	struct gmmap_populate args;
+	struct gmmap_range *ranges;
+	long ret;
+
+	ret = copy_in(&args, sizeof(args), arg, 0);
+	if (ret)
+		return ret;
+	if (!args.range_count || args.range_count > GMMAP_MAX_RANGES || args.reserved)
+		return -EINVAL;
+	ranges = vmemdup_user(u64_to_user_ptr(args.ranges),
+			      array_size(args.range_count, sizeof(*ranges)));
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	ret = start_populate(process, &args, ranges);
+	kvfree(ranges);
+	/* If the id does not arrive, the ranges are loaded nevertheless. */
+	return ret ?: copy_out(arg, &args, sizeof(args));
+}
+
+static int check_profile(const struct gmmap_profile *args)
+{
+	bool start = args->op == GMMAP_PROFILE_START;
+	bool read = args->op == GMMAP_PROFILE_READ;
+
+	if (args->op > GMMAP_PROFILE_READ)
+		return -EINVAL;
+	if (args->flags && !start)
+		return -EINVAL;
+	if (start ? !args->count || args->count > GMMAP_MAX_TOUCHES : !read && args->count)
+		return -EINVAL;
+	return !read && (args->first || args->touches) ? -EINVAL : 0;
+}
+
+static long profile(struct gmmap_process *process, void __user *arg)
+{
+	struct gmmap_recording *recording;
+	struct gmmap_profile args;
+	int ret;
+
+	ret = copy_in(&args, sizeof(args), arg, GMMAP_PROFILE_EXACT);
+	if (ret)
+		return ret;
+	ret = check_profile(&args);
+	if (ret)
+		return ret;
+	if (args.op == GMMAP_PROFILE_START) {
+		ret = gmmap_process_start_recording(process, args.count,
+						    args.flags & GMMAP_PROFILE_EXACT);
+		if (ret)
+			return ret;
+	}
+	recording = gmmap_process_recording(process, args.op == GMMAP_PROFILE_STOP);
+	if (!recording)
+		return -ENODATA;
+	if (args.op == GMMAP_PROFILE_READ)
+		ret = gmmap_recording_read(recording, args.first, u64_to_user_ptr(args.touches),
+					   &args.count);
+	args.recorded = READ_ONCE(recording->recorded);
+	args.dropped = READ_ONCE(recording->dropped);
+	gmmap_recording_put(recording);
+	return ret ?: copy_out(arg, &args, sizeof(args));
+}
+
+static long records(struct gmmap_process *process, struct gmmap_stream *stream, void __user *arg)
+{
+	struct gmmap_records args;
+	int ret;
+
+	ret = copy_in(&args, sizeof(args), arg, 0);
+	return ret ?: gmmap_process_records(process, stream, &args);
+}
+
 /* The size in a number is that of its first version and says nothing. */
 static unsigned int number(unsigned int cmd)
 {
@@ -264,7 +419,7 @@ static unsigned int number(unsigned int cmd)
 bool gmmap_is_ioctl(unsigned int cmd)
 {
 	return _IOC_TYPE(cmd) == GMMAP_IOC_BASE && _IOC_NR(cmd) >= _IOC_NR(GMMAP_IOC_QUERY) &&
-	       _IOC_NR(cmd) <= _IOC_NR(GMMAP_IOC_STAT);
+	       _IOC_NR(cmd) <= _IOC_NR(GMMAP_IOC_RECORDS);
 }
 
 long gmmap_device_ioctl(unsigned int cmd, void __user *arg)
@@ -292,7 +447,19 @@ long gmmap_process_ioctl(struct gmmap_process *process, unsigned int cmd, void _
 		return wait(process, arg);
 	case NUMBER(GMMAP_IOC_STAT):
 		return stat(process, arg);
+	case NUMBER(GMMAP_IOC_POPULATE):
+		return populate(process, arg);
+	case NUMBER(GMMAP_IOC_PROFILE):
+		return profile(process, arg);
 	default:
 		return -ENOTTY;
 	}
+}
+
+long gmmap_session_ioctl(struct gmmap_process *process, struct gmmap_stream *stream,
+			 unsigned int cmd, void __user *arg)
+{
+	if (number(cmd) == NUMBER(GMMAP_IOC_RECORDS))
+		return records(process, stream, arg);
+	return gmmap_process_ioctl(process, cmd, arg);
 }

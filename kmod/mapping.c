@@ -2,13 +2,16 @@
 /*
  * The life of a mapping: from the granules that MAP made absent to the BO that is an ordinary one.
  */
+#include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "client.h"
 #include "extent.h"
+#include "fill.h"
 #include "gpu.h"
 #include "load.h"
 #include "mapping.h"
@@ -44,8 +47,7 @@ static void init_states(struct gmmap_mapping *mapping)
 /**
  * gmmap_mapping_init() - begin a mapping
  * @mapping: all zeros
- * @process: whose
- * @gpu: where
+ * @client: whose and where
  * @extents: placed in the BO; the mapping's from now on, unless this fails
  * @pasid: of the address space
  * @address: of the BO
@@ -54,19 +56,17 @@ static void init_states(struct gmmap_mapping *mapping)
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int gmmap_mapping_init(struct gmmap_mapping *mapping, struct gmmap_process *process,
-		       struct gmmap_gpu *gpu, struct gmmap_extents *extents, u32 pasid,
-		       u64 address, u64 bytes)
+int gmmap_mapping_init(struct gmmap_mapping *mapping, struct gmmap_client *client,
+		       struct gmmap_extents *extents, u32 pasid, u64 address, u64 bytes)
 {
 	kref_init(&mapping->kref);
-	mapping->gpu = gpu;
+	mapping->client = client;
+	mapping->gpu = client->gpu;
 	mapping->address = address;
 	mapping->bytes = bytes;
 	mapping->granules = DIV_ROUND_UP_ULL(bytes, GMMAP_GRANULE_BYTES);
 	mapping->key = gmmap_range_key(pasid, address);
 	mapping->life = GMMAP_NEW;
-	INIT_LIST_HEAD(&mapping->link);
-	INIT_LIST_HEAD(&mapping->fill);
 	init_waitqueue_head(&mapping->wait);
 	INIT_DELAYED_WORK(&mapping->complete, complete_work);
 	INIT_DELAYED_WORK(&mapping->expire, expire_work);
@@ -74,18 +74,16 @@ int gmmap_mapping_init(struct gmmap_mapping *mapping, struct gmmap_process *proc
 	mapping->states = kvzalloc(mapping->granules, GFP_KERNEL_ACCOUNT);
 	if (!mapping->states)
 		return -ENOMEM;
+	mapping->touched = kvcalloc(BITS_TO_LONGS(mapping->granules), sizeof(long),
+				    GFP_KERNEL_ACCOUNT);
+	if (!mapping->touched) {
+		kvfree(mapping->states);
+		return -ENOMEM;
+	}
 	mapping->extents = extents;
-	mapping->process = gmmap_process_get(process);
+	mapping->process = gmmap_process_get(client->process);
 	init_states(mapping);
 	return 0;
-}
-
-/* Undoes gmmap_mapping_init() of a mapping that was never published. */
-void gmmap_mapping_fini(struct gmmap_mapping *mapping)
-{
-	gmmap_extents_destroy(mapping->extents);
-	kvfree(mapping->states);
-	gmmap_process_put(mapping->process);
 }
 
 static void free_work(struct work_struct *work)
@@ -95,6 +93,7 @@ static void free_work(struct work_struct *work)
 	struct gmmap_process *process = mapping->process;
 
 	gmmap_extents_destroy(mapping->extents);
+	kvfree(mapping->touched);
 	kvfree(mapping->states);
 	mapping->gpu->ops->free(mapping);
 	gmmap_process_put(process);
@@ -120,7 +119,7 @@ void gmmap_mapping_put(struct gmmap_mapping *mapping)
 	kref_put(&mapping->kref, release);
 }
 
-/* Forgets a mapping that has ended. The list's reference goes with it. */
+/* Forgets a mapping that has ended. The process's reference goes with it. */
 static void forget(struct gmmap_mapping *mapping)
 {
 	if (!gmmap_process_remove(mapping))
@@ -233,18 +232,56 @@ bool gmmap_mapping_is_present(struct gmmap_mapping *mapping, u32 granule)
 }
 
 /**
- * gmmap_mapping_set_present() - note that a granule has its content
+ * gmmap_mapping_absent_run() - count granules that can be loaded at once, going up
  * @mapping: the mapping
- * @granule: LOADING
+ * @granule: the first one, ABSENT
+ * @limit: of the number, not 0
+ *
+ * Context: gmmap_gpu.lock held.
+ * Return: 1 to @limit; all are ABSENT and in the same chunk.
+ */
+u32 gmmap_mapping_absent_run(const struct gmmap_mapping *mapping, u32 granule, u32 limit)
+{
+	u32 chunk = gmmap_mapping_chunk(mapping, granule);
+	u32 n = 1;
+
+	while (n < limit && granule + n < mapping->granules &&
+	       mapping->states[granule + n] == GMMAP_ABSENT &&
+	       gmmap_mapping_chunk(mapping, granule + n) == chunk)
+		n++;
+	return n;
+}
+
+/* The same, going down from @granule. */
+u32 gmmap_mapping_absent_run_down(const struct gmmap_mapping *mapping, u32 granule, u32 limit)
+{
+	u32 chunk = gmmap_mapping_chunk(mapping, granule);
+	u32 n = 1;
+
+	while (n < limit && n <= granule && mapping->states[granule - n] == GMMAP_ABSENT &&
+	       gmmap_mapping_chunk(mapping, granule - n) == chunk)
+		n++;
+	return n;
+}
+
+/**
+ * gmmap_mapping_set_present() - note that granules have their content
+ * @mapping: the mapping
+ * @first: the first one, LOADING as the others
+ * @count: how many
  * @detached: the BO is not in the address space, there is nothing to map
  *
  * Context: the lock of the page table is held.
  */
-void gmmap_mapping_set_present(struct gmmap_mapping *mapping, u32 granule, bool detached)
+void gmmap_mapping_set_present(struct gmmap_mapping *mapping, u32 first, u32 count,
+			       bool detached)
 {
+	u32 i;
+
 	spin_lock_irq(&mapping->gpu->lock);
-	WRITE_ONCE(mapping->states[granule], GMMAP_PRESENT);
-	mapping->absent--;
+	for (i = first; i < first + count; i++)
+		WRITE_ONCE(mapping->states[i], GMMAP_PRESENT);
+	mapping->absent -= count;
 	mapping->detached = detached;
 	spin_unlock_irq(&mapping->gpu->lock);
 }
@@ -264,7 +301,7 @@ static int wait_until_live(struct gmmap_mapping *mapping)
 }
 
 /* Asks for a granule, unless it is present or on its way. */
-static int demand(struct gmmap_mapping *mapping, u32 granule)
+static int demand(struct gmmap_mapping *mapping, u32 granule, enum gmmap_cause cause)
 {
 	struct gmmap_gpu *gpu = mapping->gpu;
 	struct gmmap_load *load;
@@ -274,10 +311,12 @@ static int demand(struct gmmap_mapping *mapping, u32 granule)
 		return -ENOMEM;
 	load->heap = true;
 	spin_lock_irq(&gpu->lock);
+	if (mapping->life == GMMAP_LIVE && cause == GMMAP_BY_CPU &&
+	    mapping->states[granule] != GMMAP_PRESENT)
+		gmmap_process_touch(mapping, granule, 0);
 	if (mapping->life == GMMAP_LIVE && mapping->states[granule] == GMMAP_ABSENT) {
-		gmmap_load_begin(load, mapping, granule);
-		list_add_tail(&load->queue, &gpu->demand);
-		gmmap_load_kick(gpu);
+		gmmap_load_begin(load, mapping, granule, 1, cause);
+		gmmap_load_demand(load);
 		load = NULL;
 	}
 	spin_unlock_irq(&gpu->lock);
@@ -316,11 +355,13 @@ static u32 last_granule(u64 offset, u64 bytes)
  * @mapping: the mapping
  * @offset: of the part in the BO
  * @bytes: of the part, not 0, inside of the BO
+ * @cause: why
  *
  * Context: may sleep. The mmap_lock may be held, no lock of the GPU's memory.
  * Return: 0, -EIO if it cannot be read, -ENOMEM, -ERESTARTSYS if the caller is to die.
  */
-int gmmap_mapping_load(struct gmmap_mapping *mapping, u64 offset, u64 bytes)
+int gmmap_mapping_load(struct gmmap_mapping *mapping, u64 offset, u64 bytes,
+		       enum gmmap_cause cause)
 {
 	u32 first = offset >> GMMAP_GRANULE_SHIFT;
 	u32 last = last_granule(offset, bytes);
@@ -334,7 +375,7 @@ int gmmap_mapping_load(struct gmmap_mapping *mapping, u64 offset, u64 bytes)
 	for (i = first; i <= last; i++) {
 		if (gmmap_mapping_is_present(mapping, i))
 			continue;
-		ret = demand(mapping, i);
+		ret = demand(mapping, i, cause);
 		if (ret)
 			return ret;
 	}
@@ -372,6 +413,19 @@ int gmmap_mapping_wait(struct gmmap_mapping *mapping, u64 offset, u64 bytes, s64
 	return state < 0 ? state : 0;
 }
 
+/* Returns true for the one who has to start a fill of all of it. */
+static bool claim_fill(struct gmmap_mapping *mapping)
+{
+	bool claimed;
+
+	spin_lock_irq(&mapping->gpu->lock);
+	claimed = mapping->life == GMMAP_LIVE && mapping->absent && !mapping->filled;
+	if (claimed)
+		mapping->filled = true;
+	spin_unlock_irq(&mapping->gpu->lock);
+	return claimed;
+}
+
 /**
  * gmmap_mapping_fill() - load all that is absent and wait for it
  * @mapping: the mapping
@@ -379,23 +433,22 @@ int gmmap_mapping_wait(struct gmmap_mapping *mapping, u64 offset, u64 bytes, s64
  * Demand comes before it. If the wait is interrupted, loading goes on.
  *
  * Context: may sleep.
- * Return: 0, -EIO if something cannot be read, -ERESTARTSYS if the caller is to die.
+ * Return: 0, -EIO if something cannot be read, -ENOMEM, -ERESTARTSYS if the caller is to die.
  */
 int gmmap_mapping_fill(struct gmmap_mapping *mapping)
 {
-	struct gmmap_gpu *gpu = mapping->gpu;
 	int ret;
 
 	ret = wait_until_live(mapping);
 	if (ret)
 		return ret;
-	spin_lock_irq(&gpu->lock);
-	if (mapping->life == GMMAP_LIVE && mapping->absent && list_empty(&mapping->fill)) {
-		mapping->fill_next = 0;
-		list_add_tail(&mapping->fill, &gpu->fills);
-		gmmap_load_kick(gpu);
+	if (claim_fill(mapping)) {
+		ret = gmmap_fill_start_mapping(mapping);
+		if (ret) {
+			WRITE_ONCE(mapping->filled, false);
+			return ret;
+		}
 	}
-	spin_unlock_irq(&gpu->lock);
 	ret = wait_event_killable(mapping->wait, !READ_ONCE(mapping->absent) ||
 				  READ_ONCE(mapping->life) != GMMAP_LIVE);
 	if (ret)
@@ -437,10 +490,8 @@ static int claim_end(struct gmmap_mapping *mapping, enum gmmap_end how)
 		ret = -EAGAIN;
 	} else {
 		WRITE_ONCE(mapping->life, GMMAP_ENDING);
-		list_del_init(&mapping->fill);
-		/* Loads that were put aside must be seen by a worker to be given up. */
-		if (mapping->loads)
-			mod_delayed_work(gmmap_load_queue, &gpu->retry, 0);
+		/* A worker must see loads that were put aside, and fills, to give them up. */
+		mod_delayed_work(gmmap_load_queue, &mapping->client->retry, 0);
 	}
 	spin_unlock_irq(&gpu->lock);
 	return ret;
@@ -450,13 +501,32 @@ static void restore(struct gmmap_mapping *mapping, enum gmmap_end how)
 {
 	int ret;
 
-	while ((ret = mapping->gpu->ops->restore(mapping, how != GMMAP_END_DEATH))) {
+	while ((ret = mapping->gpu->ops->restore(mapping, how < GMMAP_END_DEATH))) {
 		if (ret != -EBUSY && ret != -ENOMEM && ret != -EAGAIN)
 			break;
 		if (READ_ONCE(mapping->process->dead))
 			how = GMMAP_END_DEATH;
 		msleep(RESTORE_MS);
 	}
+}
+
+static void tell_end(const struct gmmap_mapping *mapping, enum gmmap_end how)
+{
+	static const int errors[] = {
+		[GMMAP_END_COMPLETE] = 0,
+		[GMMAP_END_ABANDON] = -ECANCELED,
+		[GMMAP_END_DEATH] = -ESRCH,
+		[GMMAP_END_LOST] = -ENODEV,
+	};
+	struct gmmap_record record = {
+		.type = errors[how] ? GMMAP_RECORD_ABANDON : GMMAP_RECORD_COMPLETE,
+		.id = mapping->id,
+		.length = mapping->bytes,
+		.error = errors[how],
+		.gpu_id = mapping->client->gpu_id,
+	};
+
+	gmmap_process_tell(mapping->process, &record);
 }
 
 /**
@@ -485,6 +555,7 @@ int gmmap_mapping_end(struct gmmap_mapping *mapping, enum gmmap_end how)
 	wait_event(mapping->wait, !READ_ONCE(mapping->loads));
 	restore(mapping, how);
 	set_life(mapping, GMMAP_ENDED);
+	tell_end(mapping, how);
 	gmmap_mapping_get(mapping);
 	queue_delayed_work(gmmap_end_queue, &mapping->expire, msecs_to_jiffies(EXPIRE_MS));
 	return 0;

@@ -16,14 +16,17 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "load.h"
 #include "stat.h"
 
+struct gmmap_client;
 struct gmmap_extents;
 struct gmmap_gpu;
 struct gmmap_process;
 
 #define GMMAP_GRANULE_SHIFT	16
 #define GMMAP_GRANULE_BYTES	BIT(GMMAP_GRANULE_SHIFT)
+#define GMMAP_CHUNK_GRANULES	BIT(GMMAP_CHUNK_SHIFT - GMMAP_GRANULE_SHIFT)
 
 enum gmmap_granule {
 	GMMAP_PRESENT,	/* the BO has the content */
@@ -41,8 +44,9 @@ enum gmmap_life {
 
 /**
  * struct gmmap_mapping - see above
- * @kref: the process's list has one, and whoever works on the mapping
+ * @kref: the process has one, and whoever works on the mapping
  * @process: whose; constant, referenced
+ * @client: the process on the GPU; constant
  * @gpu: where; constant
  * @id: for user space; constant
  * @address: of the BO in the GPU's address space; constant
@@ -50,7 +54,6 @@ enum gmmap_life {
  * @granules: of the BO, the last one may be short; constant
  * @key: in gmmap_gpu.ranges; constant
  * @extents: constant
- * @link: in gmmap_process.mappings, by its lock
  *
  * Guarded by gmmap_gpu.lock:
  * @life: enum gmmap_life
@@ -60,9 +63,10 @@ enum gmmap_life {
  * @absent: number of granules that are ABSENT or LOADING
  * @failed: number of granules that are FAILED
  * @loads: number of struct gmmap_load
- * @fill: in gmmap_gpu.fills
- * @fill_next: the granule where to go on
+ * @filled: there is or was a fill of all of it
  * @stat: counters
+ * @touched: bit of each granule that is in the recording
+ * @touched_ns: gmmap_recording.start_ns of that
  *
  * @wait: woken when a load ends and when the mapping has ended
  * @complete: ends the mapping when all is present
@@ -72,6 +76,7 @@ enum gmmap_life {
 struct gmmap_mapping {
 	struct kref kref;
 	struct gmmap_process *process;
+	struct gmmap_client *client;
 	struct gmmap_gpu *gpu;
 	u64 id;
 	u64 address;
@@ -79,7 +84,6 @@ struct gmmap_mapping {
 	u32 granules;
 	unsigned long key;
 	struct gmmap_extents *extents;
-	struct list_head link;
 
 	enum gmmap_life life;
 	u8 *states;
@@ -87,9 +91,10 @@ struct gmmap_mapping {
 	u32 absent;
 	u32 failed;
 	u32 loads;
-	struct list_head fill;
-	u32 fill_next;
+	bool filled;
 	struct gmmap_stat_counters stat;
+	unsigned long *touched;
+	u64 touched_ns;
 
 	wait_queue_head_t wait;
 	struct delayed_work complete;
@@ -107,9 +112,22 @@ static inline u32 gmmap_granule_bytes(const struct gmmap_mapping *mapping, u32 g
 	return min_t(u64, GMMAP_GRANULE_BYTES, mapping->bytes - gmmap_granule_offset(granule));
 }
 
-int gmmap_mapping_init(struct gmmap_mapping *mapping, struct gmmap_process *process,
-		       struct gmmap_gpu *gpu, struct gmmap_extents *extents, u32 pasid,
-		       u64 address, u64 bytes);
+static inline u64 gmmap_granules_bytes(const struct gmmap_mapping *mapping, u32 first, u32 count)
+{
+	return min_t(u64, (u64)count << GMMAP_GRANULE_SHIFT,
+		     mapping->bytes - gmmap_granule_offset(first));
+}
+
+/* The number of the chunk of a granule: chunks are aligned in the address space, for fragments. */
+static inline u32 gmmap_mapping_chunk(const struct gmmap_mapping *mapping, u32 granule)
+{
+	u32 lead = (mapping->address >> GMMAP_GRANULE_SHIFT) % GMMAP_CHUNK_GRANULES;
+
+	return (lead + granule) / GMMAP_CHUNK_GRANULES;
+}
+
+int gmmap_mapping_init(struct gmmap_mapping *mapping, struct gmmap_client *client,
+		       struct gmmap_extents *extents, u32 pasid, u64 address, u64 bytes);
 void gmmap_mapping_fini(struct gmmap_mapping *mapping);
 int gmmap_mapping_publish(struct gmmap_mapping *mapping);
 void gmmap_mapping_unpublish(struct gmmap_mapping *mapping);
@@ -119,15 +137,20 @@ struct gmmap_mapping *gmmap_mapping_get(struct gmmap_mapping *mapping);
 void gmmap_mapping_put(struct gmmap_mapping *mapping);
 
 bool gmmap_mapping_is_present(struct gmmap_mapping *mapping, u32 granule);
-void gmmap_mapping_set_present(struct gmmap_mapping *mapping, u32 granule, bool detached);
+u32 gmmap_mapping_absent_run(const struct gmmap_mapping *mapping, u32 granule, u32 limit);
+u32 gmmap_mapping_absent_run_down(const struct gmmap_mapping *mapping, u32 granule, u32 limit);
+void gmmap_mapping_set_present(struct gmmap_mapping *mapping, u32 first, u32 count,
+			       bool detached);
 void gmmap_mapping_set_attached(struct gmmap_mapping *mapping);
-int gmmap_mapping_load(struct gmmap_mapping *mapping, u64 offset, u64 bytes);
+int gmmap_mapping_load(struct gmmap_mapping *mapping, u64 offset, u64 bytes,
+		       enum gmmap_cause cause);
 int gmmap_mapping_wait(struct gmmap_mapping *mapping, u64 offset, u64 bytes, s64 timeout_ns);
 
 enum gmmap_end {
 	GMMAP_END_COMPLETE,	/* everything must be present */
 	GMMAP_END_ABANDON,	/* absent granules become present as they are */
 	GMMAP_END_DEATH,	/* the address space is gone */
+	GMMAP_END_LOST,		/* the GPU is gone */
 };
 
 int gmmap_mapping_fill(struct gmmap_mapping *mapping);

@@ -3,6 +3,7 @@
  * A process is attached once, however many sessions it has. It knows its mappings, and ends them
  * when its address space goes away.
  */
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -14,6 +15,7 @@
 #include "gpu.h"
 #include "mapping.h"
 #include "process.h"
+#include "recording.h"
 
 static void release_work(struct work_struct *work)
 {
@@ -22,6 +24,9 @@ static void release_work(struct work_struct *work)
 	/* May call notifier_release(), which does nothing without a reference. */
 	mmu_notifier_unregister(&process->notifier, process->mm);
 	mutex_destroy(&process->lock);
+	xa_destroy(&process->mappings);
+	gmmap_recording_put(process->recording);
+	mem_cgroup_put(process->memcg);
 	gmmap_backend.release(process);
 	module_put(THIS_MODULE);
 }
@@ -30,10 +35,11 @@ static void release_work(struct work_struct *work)
 static struct gmmap_mapping *next_victim(struct gmmap_process *process)
 {
 	struct gmmap_mapping *mapping, *found = NULL;
+	unsigned long id;
 
 	mutex_lock(&process->lock);
 	process->dead = true;
-	list_for_each_entry(mapping, &process->mappings, link) {
+	xa_for_each(&process->mappings, id, mapping) {
 		enum gmmap_life life = READ_ONCE(mapping->life);
 
 		if (life == GMMAP_LIVE || life == GMMAP_ENDING) {
@@ -48,6 +54,7 @@ static struct gmmap_mapping *next_victim(struct gmmap_process *process)
 static void death_work(struct work_struct *work)
 {
 	struct gmmap_process *process = container_of(work, struct gmmap_process, death);
+	struct gmmap_record record = { .type = GMMAP_RECORD_EXIT };
 	struct gmmap_mapping *mapping;
 
 	while ((mapping = next_victim(process))) {
@@ -55,6 +62,7 @@ static void death_work(struct work_struct *work)
 		gmmap_mapping_put(mapping);
 	}
 	gmmap_backend.died(process);
+	gmmap_process_tell(process, &record);
 	gmmap_process_put(process);
 }
 
@@ -84,14 +92,19 @@ int gmmap_process_init(struct gmmap_process *process, struct mm_struct *mm)
 {
 	kref_init(&process->kref);
 	mutex_init(&process->lock);
-	INIT_LIST_HEAD(&process->mappings);
+	xa_init_flags(&process->mappings, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&process->death, death_work);
 	INIT_WORK(&process->release, release_work);
+	spin_lock_init(&process->tell_lock);
+	INIT_LIST_HEAD(&process->streams);
 	process->next_id = 1;
+	process->next_fill = 1;
 	process->mm = mm;
+	process->memcg = get_mem_cgroup_from_mm(mm);
 	process->notifier.ops = &notifier_ops;
 	__module_get(THIS_MODULE);
 	if (mmu_notifier_register(&process->notifier, mm)) {
+		mem_cgroup_put(process->memcg);
 		module_put(THIS_MODULE);
 		return -EINTR;
 	}
@@ -135,23 +148,23 @@ int gmmap_process_add(struct gmmap_mapping *mapping)
 		ret = -ENOSPC;
 	} else {
 		mapping->id = process->next_id++;
-		list_add_tail(&mapping->link, &process->mappings);
-		process->count++;
+		ret = xa_insert(&process->mappings, mapping->id, mapping, GFP_KERNEL_ACCOUNT);
+		if (!ret)
+			process->count++;
 	}
 	mutex_unlock(&process->lock);
 	return ret;
 }
 
-/* Takes a mapping off the list. Returns false if it was not there any more. */
+/* Forgets a mapping. Returns false if it was forgotten before. */
 bool gmmap_process_remove(struct gmmap_mapping *mapping)
 {
 	struct gmmap_process *process = mapping->process;
 	bool listed;
 
 	mutex_lock(&process->lock);
-	listed = !list_empty(&mapping->link);
+	listed = xa_erase(&process->mappings, mapping->id);
 	if (listed) {
-		list_del_init(&mapping->link);
 		process->count--;
 		spin_lock_irq(&mapping->gpu->lock);
 		gmmap_stat_add(&process->ended, &mapping->stat);
@@ -164,19 +177,20 @@ bool gmmap_process_remove(struct gmmap_mapping *mapping)
 /* Returns a mapping that has not ended, referenced, or NULL. */
 struct gmmap_mapping *gmmap_process_find(struct gmmap_process *process, u64 id)
 {
-	struct gmmap_mapping *mapping, *found = NULL;
+	struct gmmap_mapping *mapping;
+	enum gmmap_life life;
 
 	mutex_lock(&process->lock);
-	list_for_each_entry(mapping, &process->mappings, link) {
-		enum gmmap_life life = READ_ONCE(mapping->life);
-
-		if (mapping->id == id && (life == GMMAP_LIVE || life == GMMAP_ENDING)) {
-			found = gmmap_mapping_get(mapping);
-			break;
-		}
+	mapping = xa_load(&process->mappings, id);
+	if (mapping) {
+		life = READ_ONCE(mapping->life);
+		if (life == GMMAP_LIVE || life == GMMAP_ENDING)
+			gmmap_mapping_get(mapping);
+		else
+			mapping = NULL;
 	}
 	mutex_unlock(&process->lock);
-	return found;
+	return mapping;
 }
 
 /* Whether an id was ever given to a mapping of the process. */
@@ -203,18 +217,15 @@ static void add_mapping(struct gmmap_stat *stat, struct gmmap_stat_counters *sum
 	spin_unlock_irq(&mapping->gpu->lock);
 }
 
-static void write_counters(struct gmmap_stat *stat, const struct gmmap_stat_counters *sum)
+/* Returns an id that no fill of the process had. Context: may sleep. */
+u64 gmmap_process_next_fill(struct gmmap_process *process)
 {
-	stat->faults = sum->faults;
-	stat->joined_faults = sum->joined;
-	stat->stale_faults = sum->stale;
-	stat->refused_faults = sum->refused;
-	stat->acknowledged_faults = sum->acknowledged;
-	stat->loaded_granules = sum->loads;
-	stat->file_bytes = sum->file_bytes;
-	stat->zero_bytes = sum->zero_bytes;
-	stat->requeued_loads = sum->requeued;
-	stat->failed_loads = sum->failed;
+	u64 id;
+
+	mutex_lock(&process->lock);
+	id = process->next_fill++;
+	mutex_unlock(&process->lock);
+	return id;
 }
 
 /**
@@ -230,17 +241,18 @@ int gmmap_process_stat(struct gmmap_process *process, struct gmmap_stat *stat)
 	struct gmmap_stat_counters sum = {};
 	struct gmmap_mapping *mapping;
 	bool found = !stat->mapping_id;
+	unsigned long id;
 
 	mutex_lock(&process->lock);
 	if (!stat->mapping_id)
 		sum = process->ended;
-	list_for_each_entry(mapping, &process->mappings, link) {
+	xa_for_each(&process->mappings, id, mapping) {
 		if (stat->mapping_id && stat->mapping_id != mapping->id)
 			continue;
 		add_mapping(stat, &sum, mapping);
 		found = true;
 	}
 	mutex_unlock(&process->lock);
-	write_counters(stat, &sum);
+	gmmap_stat_export(stat, &sum);
 	return found ? 0 : -ENOENT;
 }

@@ -5,32 +5,28 @@
 
 #include <linux/types.h>
 
+#include <linux/gmmap.h>
+
 struct gmmap_stat_counters {
 	u64 faults;
 	u64 joined;
 	u64 stale;
 	u64 refused;
 	u64 acknowledged;
-	u64 loads;
+	u64 loaded;
+	u64 around;
+	u64 populated;
+	u64 cpu;
 	u64 file_bytes;
 	u64 zero_bytes;
 	u64 requeued;
 	u64 failed;
+	u64 stall_ns;
+	u64 latency[GMMAP_LATENCY_BUCKETS];
 };
 
-static inline void gmmap_stat_add(struct gmmap_stat_counters *to,
-				  const struct gmmap_stat_counters *from)
-{
-	to->faults += from->faults;
-	to->joined += from->joined;
-	to->stale += from->stale;
-	to->refused += from->refused;
-	to->acknowledged += from->acknowledged;
-	to->loads += from->loads;
-	to->file_bytes += from->file_bytes;
-	to->zero_bytes += from->zero_bytes;
-	to->requeued += from->requeued;
-	to->failed += from->failed;
-}
+void gmmap_stat_add(struct gmmap_stat_counters *to, const struct gmmap_stat_counters *from);
+void gmmap_stat_stall(struct gmmap_stat_counters *stat, u64 ns);
+void gmmap_stat_export(struct gmmap_stat *to, const struct gmmap_stat_counters *from);
 
 #endif

@@ -24,6 +24,7 @@
 #include "../extent.h"
 #include "../gpu.h"
 #include "bo.h"
+#include "client.h"
 #include "device.h"
 #include "kfd.h"
 #include "wrap.h"
@@ -253,6 +254,8 @@ static int check_sole_owner(const struct gmmap_bo *bo)
 
 	if (is_shared(bo) || tbo->pin_count)
 		return -EBUSY;
+	if (tbo->base.dma_buf && !list_empty(&tbo->base.dma_buf->attachments))
+		return -EBUSY;
 	if (*amdgpu_bo_va__queue_refcount(bo->bo_va))
 		return -EBUSY;
 	if (!tbo->resource || tbo->resource->mem_type != TTM_PL_VRAM)
@@ -407,13 +410,15 @@ uncharge:
 static struct gmmap_bo *create_bo(struct gmmap_kfd *kfd, const struct target *target,
 				  struct gmmap_extents *extents)
 {
-	struct gmmap_device *device = gmmap_kfd_device(kfd, target->device);
+	struct gmmap_kfd_client *client = gmmap_kfd_client(kfd, target->device);
 	struct gmmap_bo *bo;
 	int ret;
 
-	if (!device)
+	if (!client)
 		return ERR_PTR(-EOPNOTSUPP);
 	ret = check_mem(target->mem);
+	if (!ret)
+		ret = gmmap_kfd_client_prepare(client);
 	if (ret)
 		return ERR_PTR(ret);
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
@@ -422,16 +427,15 @@ static struct gmmap_bo *create_bo(struct gmmap_kfd *kfd, const struct target *ta
 	bo->kfd = kfd;
 	bo->bo = *kgd_mem__bo(target->mem);
 	mutex_lock(kgd_mem__lock(target->mem));
-	ret = find_attachment(bo, target, device->adev);
+	ret = find_attachment(bo, target, client->device->adev);
 	mutex_unlock(kgd_mem__lock(target->mem));
 	if (ret)
 		goto free;
 	ret = gmmap_extents_place(extents, target->start, target->length);
 	if (ret)
 		goto free;
-	ret = gmmap_mapping_init(&bo->base, &kfd->base, &device->base, extents,
-				 *amdgpu_vm__pasid(bo->vm), *kgd_mem__va(target->mem),
-				 mem_bytes(target->mem));
+	ret = gmmap_mapping_init(&bo->base, &client->base, extents, *amdgpu_vm__pasid(bo->vm),
+				 *kgd_mem__va(target->mem), mem_bytes(target->mem));
 	if (ret)
 		goto free;
 	drm_gem_object_get(&tbo_of(bo)->base);
@@ -551,26 +555,41 @@ static u32 adjacent_bytes(struct gmmap_bo *bo, u64 offset, u32 bytes, u64 addres
 	return min(adjacent, bytes);
 }
 
+static int add_run(struct gmmap_bo *bo, struct gmmap_batch *batch, const struct gmmap_slot *slot,
+		   const struct gmmap_run *run)
+{
+	u32 done, n;
+	int ret = 0;
+
+	for (done = 0; done < run->bytes && !ret; done += n) {
+		u64 to = vram_address(bo, run->offset + done);
+
+		n = adjacent_bytes(bo, run->offset + done, run->bytes - done, to);
+		if (run->zero)
+			ret = gmmap_batch_zero(batch, to, n);
+		else
+			ret = gmmap_batch_copy(batch, slot->gpu_address + run->slot_offset + done,
+					       to, n);
+	}
+	return ret;
+}
+
 /* See struct gmmap_gpu_ops. The BO is pinned, so its pages are where they are. */
-int gmmap_bo_copy_in(struct gmmap_mapping *mapping, u64 offset, struct gmmap_slot *slot,
-		     u32 slot_offset, u32 bytes)
+int gmmap_bo_copy_in(struct gmmap_mapping *mapping, const struct gmmap_slot *slot,
+		     const struct gmmap_run *runs, u32 count, bool demand)
 {
 	struct gmmap_bo *bo = to_gmmap_bo(mapping);
+	struct gmmap_device *device = gmmap_bo_device(bo);
+	struct gmmap_batch batch = { .engine = demand ? &device->demand : &device->fill };
+	int ret = 0;
+	u32 i;
 
-	while (bytes) {
-		u64 to = vram_address(bo, offset);
-		u32 n = adjacent_bytes(bo, offset, bytes, to);
-		int ret;
-
-		ret = gmmap_device_copy(gmmap_bo_device(bo), slot->gpu_address + slot_offset, to,
-					n);
-		if (ret)
-			return ret;
-		offset += n;
-		slot_offset += n;
-		bytes -= n;
-	}
-	return 0;
+	for (i = 0; i < count && !ret; i++)
+		ret = add_run(bo, &batch, slot, &runs[i]);
+	if (!ret)
+		return gmmap_batch_run(&batch);
+	gmmap_batch_cancel(&batch);
+	return ret;
 }
 
 /* See struct gmmap_gpu_ops. */

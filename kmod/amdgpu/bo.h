@@ -12,6 +12,7 @@
 struct gmmap_device;
 struct gmmap_kfd;
 struct gmmap_map;
+struct gmmap_run;
 struct gmmap_slot;
 struct ttm_buffer_object;
 
@@ -54,12 +55,12 @@ struct gmmap_mapping *gmmap_bo_map(struct gmmap_kfd *kfd, const struct gmmap_map
 				   struct gmmap_extents *extents);
 struct gmmap_bo *gmmap_bo_find(const struct amdgpu_bo *bo);
 int gmmap_bo_restore(struct gmmap_mapping *mapping, bool remap);
-int gmmap_bo_copy_in(struct gmmap_mapping *mapping, u64 offset, struct gmmap_slot *slot,
-		     u32 slot_offset, u32 bytes);
+int gmmap_bo_copy_in(struct gmmap_mapping *mapping, const struct gmmap_slot *slot,
+		     const struct gmmap_run *runs, u32 count, bool demand);
 void gmmap_bo_free(struct gmmap_mapping *mapping);
 
 /* page_table.c */
-int gmmap_bo_map_granule(struct gmmap_mapping *mapping, u32 granule);
+int gmmap_bo_map_granules(struct gmmap_mapping *mapping, u32 first, u32 count);
 int gmmap_bo_take_away(struct gmmap_bo *bo);
 int gmmap_bo_give_back(struct gmmap_bo *bo);
 int gmmap_bo_read_pte_flags(struct gmmap_bo *bo);

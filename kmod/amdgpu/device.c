@@ -4,7 +4,6 @@
  * amdgpu_device.gmc.vm_fault.funcs. While a process is attached, the pointer leads to our copy of
  * the table, and retry faults come to us before the driver sees them.
  */
-#include <linux/dma-fence.h>
 #include <linux/err.h>
 #include <linux/interrupt.h>
 #include <linux/module.h>
@@ -12,8 +11,6 @@
 #include <linux/pci.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
-
-#include <drm/amdgpu_drm.h>
 
 #include "bo.h"
 #include "device.h"
@@ -132,36 +129,29 @@ static void acknowledge(struct gmmap_gpu *gpu, u32 cam_index)
 
 static const struct gmmap_gpu_ops gpu_ops = {
 	.copy_in = gmmap_bo_copy_in,
-	.map_granule = gmmap_bo_map_granule,
+	.map_granules = gmmap_bo_map_granules,
 	.restore = gmmap_bo_restore,
 	.acknowledge = acknowledge,
 	.free = gmmap_bo_free,
 };
 
-static int create_staging(struct gmmap_device *device)
+static int create_engines(struct gmmap_device *device)
 {
-	unsigned int i;
 	int ret;
 
-	ret = amdgpu_call(amdgpu_bo_create_kernel)(device->adev,
-						   GMMAP_SLOTS * GMMAP_GRANULE_BYTES, PAGE_SIZE,
-						   AMDGPU_GEM_DOMAIN_GTT, &device->staging,
-						   &device->staging_address,
-						   &device->staging_cpu);
+	ret = gmmap_engine_init(&device->demand, device->adev, 0, DRM_SCHED_PRIORITY_HIGH);
 	if (ret)
 		return ret;
-	for (i = 0; i < GMMAP_SLOTS; i++) {
-		device->base.slots[i].cpu = device->staging_cpu + i * GMMAP_GRANULE_BYTES;
-		device->base.slots[i].gpu_address =
-			device->staging_address + i * GMMAP_GRANULE_BYTES;
-	}
-	return 0;
+	ret = gmmap_engine_init(&device->fill, device->adev, 1, DRM_SCHED_PRIORITY_NORMAL);
+	if (ret)
+		gmmap_engine_destroy(&device->demand);
+	return ret;
 }
 
-static void free_staging(struct gmmap_device *device)
+static void destroy_engines(struct gmmap_device *device)
 {
-	amdgpu_call(amdgpu_bo_free_kernel)(&device->staging, &device->staging_address,
-					   &device->staging_cpu);
+	gmmap_engine_destroy(&device->fill);
+	gmmap_engine_destroy(&device->demand);
 }
 
 static void install_hook(struct gmmap_device *device)
@@ -208,7 +198,7 @@ static struct gmmap_device *create_device(struct amdgpu_device *adev)
 	device->adev = adev;
 	device->cam_doorbell = *amdgpu_device__irq_retry_cam_doorbell_index(adev);
 	gmmap_gpu_init(&device->base, &gpu_ops);
-	ret = create_staging(device);
+	ret = create_engines(device);
 	if (ret) {
 		kvfree(device);
 		return ERR_PTR(ret);
@@ -246,7 +236,7 @@ static void release_device(struct kref *kref)
 	remove_hook(device);
 	mutex_unlock(&devices_lock);
 	gmmap_gpu_destroy(&device->base);
-	free_staging(device);
+	destroy_engines(device);
 	kvfree(device);
 }
 
@@ -254,48 +244,4 @@ static void release_device(struct kref *kref)
 void gmmap_device_put(struct gmmap_device *device)
 {
 	kref_put_mutex(&device->kref, release_device, &devices_lock);
-}
-
-/* Hands a copy to the kernel's copy engine. */
-static int start_copy(struct amdgpu_device *adev, u64 from, u64 to, u32 bytes,
-		      struct dma_fence **fence)
-{
-	/* Without a reservation object: its fences include KFD's, and waiting for that evicts. */
-#ifdef AMDGPU_ABI_COPY_BY_ENTITY
-	struct amdgpu_ttm_buffer_entity *entity = amdgpu_device__mman_default_entity(adev);
-	int ret;
-
-	mutex_lock(amdgpu_ttm_buffer_entity__lock(entity));
-	ret = amdgpu_call(amdgpu_copy_buffer)(adev, entity, from, to, bytes, NULL, fence, false,
-					      0);
-	mutex_unlock(amdgpu_ttm_buffer_entity__lock(entity));
-	return ret;
-#else
-	return amdgpu_call(amdgpu_copy_buffer)(*amdgpu_device__mman_buffer_funcs_ring(adev), from,
-					       to, bytes, NULL, fence, false, false, 0);
-#endif
-}
-
-/**
- * gmmap_device_copy() - copy within the GPU's own address space and wait for the end
- * @device: the device
- * @from: address of a permanently mapped page or of VRAM
- * @to: the same
- * @bytes: how many
- *
- * Context: may sleep.
- * Return: 0 or the error of the engine; it has stopped using the memory in any case.
- */
-int gmmap_device_copy(struct gmmap_device *device, u64 from, u64 to, u32 bytes)
-{
-	struct dma_fence *fence = NULL;
-	int ret;
-
-	ret = start_copy(device->adev, from, to, bytes, &fence);
-	if (ret)
-		return ret;
-	dma_fence_wait(fence, false);
-	ret = dma_fence_get_status(fence);
-	dma_fence_put(fence);
-	return ret < 0 ? ret : 0;
 }

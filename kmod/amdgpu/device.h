@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A GPU: its interrupt hook, its staging memory, its copy engine. */
+/* A GPU: its interrupt hook and its copy engines. */
 #ifndef GMMAP_AMDGPU_DEVICE_H
 #define GMMAP_AMDGPU_DEVICE_H
 
@@ -8,6 +8,7 @@
 
 #include "../gpu.h"
 #include "driver.h"
+#include "engine.h"
 
 /**
  * struct gmmap_device - see above
@@ -17,9 +18,8 @@
  * @adev: the driver's
  * @funcs: the driver's table for faults
  * @hook: our copy of it, in use while the device is in the list
- * @staging: memory of all slots
- * @staging_address: for the copy engine
- * @staging_cpu: for the CPU
+ * @demand: copies that somebody waits for
+ * @fill: all others
  * @cam_doorbell: where to acknowledge
  */
 struct gmmap_device {
@@ -29,14 +29,12 @@ struct gmmap_device {
 	struct amdgpu_device *adev;
 	struct amdgpu_irq_src_funcs *funcs;
 	void *hook[AMDGPU_ABI_SIZEOF_amdgpu_irq_src_funcs / sizeof(void *)];
-	struct amdgpu_bo *staging;
-	u64 staging_address;
-	void *staging_cpu;
+	struct gmmap_engine demand;
+	struct gmmap_engine fill;
 	u32 cam_doorbell;
 };
 
 struct gmmap_device *gmmap_device_get(struct amdgpu_device *adev);
 void gmmap_device_put(struct gmmap_device *device);
-int gmmap_device_copy(struct gmmap_device *device, u64 from, u64 to, u32 bytes);
 
 #endif

@@ -5,6 +5,7 @@
  * generated from, and every function must be there.
  */
 #include <crypto/sha2.h>
+#include <drm/gpu_scheduler.h>
 #include <drm/ttm/ttm_bo.h>
 #include <linux/err.h>
 #include <linux/file.h>
@@ -23,6 +24,7 @@
 /* The generated accessors lead to these, which come from public headers. */
 static_assert(sizeof(struct ttm_buffer_object) == AMDGPU_ABI_SIZEOF_ttm_buffer_object);
 static_assert(sizeof(struct mutex) == AMDGPU_ABI_SIZEOF_mutex);
+static_assert(sizeof(struct drm_sched_entity) == AMDGPU_ABI_SIZEOF_drm_sched_entity);
 static_assert(sizeof(struct idr) == AMDGPU_ABI_SIZEOF_idr);
 
 #define DEFINE_CALL(name)	DEFINE_STATIC_CALL_NULL(gmmap_##name, name)

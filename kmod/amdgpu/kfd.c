@@ -18,6 +18,7 @@
 #include "../backend.h"
 #include "../ioctl.h"
 #include "bo.h"
+#include "client.h"
 #include "device.h"
 #include "driver.h"
 #include "kfd.h"
@@ -92,7 +93,7 @@ static bool may_attach(struct kfd_process *process)
 	return traced && (capable(CAP_CHECKPOINT_RESTORE) || capable(CAP_SYS_ADMIN));
 }
 
-static int hook_devices(struct gmmap_kfd *kfd)
+static int create_clients(struct gmmap_kfd *kfd)
 {
 	struct kfd_process *process = kfd->process;
 	unsigned int i;
@@ -100,23 +101,25 @@ static int hook_devices(struct gmmap_kfd *kfd)
 	for (i = 0; i < *kfd_process__n_pdds(process); i++) {
 		struct kfd_process_device *pdd = kfd_process__pdds(process)[i];
 		struct amdgpu_device *adev = *kfd_node__adev(*kfd_process_device__dev(pdd));
-		struct gmmap_device *device = gmmap_device_get(adev);
+		struct gmmap_kfd_client *client;
 
-		if (!IS_ERR(device))
-			kfd->devices[i] = device;
-		else if (PTR_ERR(device) != -EOPNOTSUPP)
-			return PTR_ERR(device);
+		client = gmmap_kfd_client_create(&kfd->base, adev,
+						 *kfd_process_device__user_gpu_id(pdd));
+		if (!IS_ERR(client))
+			kfd->clients[i] = client;
+		else if (PTR_ERR(client) != -EOPNOTSUPP)
+			return PTR_ERR(client);
 	}
 	return 0;
 }
 
-static void unhook_devices(struct gmmap_kfd *kfd)
+static void destroy_clients(struct gmmap_kfd *kfd)
 {
 	unsigned int i;
 
 	for (i = 0; i < GMMAP_MAX_DEVICES; i++)
-		if (kfd->devices[i])
-			gmmap_device_put(kfd->devices[i]);
+		if (kfd->clients[i])
+			gmmap_kfd_client_destroy(kfd->clients[i]);
 }
 
 static int take_wraps(void)
@@ -167,9 +170,9 @@ static struct gmmap_kfd *create(struct kfd_process *process, struct module *owne
 	ret = take_wraps();
 	if (ret)
 		goto free;
-	ret = hook_devices(kfd);
+	ret = create_clients(kfd);
 	if (ret)
-		goto unhook;
+		goto destroy_clients;
 	kref_get(kfd_process__ref(process));
 	__module_get(owner);
 	ret = gmmap_process_init(&kfd->base, mm);
@@ -184,8 +187,8 @@ static struct gmmap_kfd *create(struct kfd_process *process, struct module *owne
 put_process:
 	amdgpu_call(kfd_unref_process)(process);
 	module_put(owner);
-unhook:
-	unhook_devices(kfd);
+destroy_clients:
+	destroy_clients(kfd);
 	drop_wraps();
 free:
 	kfree(kfd);
@@ -281,14 +284,14 @@ unlock:
 	return IS_ERR(kfd) ? ERR_CAST(kfd) : &kfd->base;
 }
 
-/* The device of one of KFD's process devices, or NULL if it is not supported. */
-struct gmmap_device *gmmap_kfd_device(struct gmmap_kfd *kfd, struct kfd_process_device *pdd)
+/* The client of one of KFD's process devices, or NULL if it is not supported. */
+struct gmmap_kfd_client *gmmap_kfd_client(struct gmmap_kfd *kfd, struct kfd_process_device *pdd)
 {
 	unsigned int i;
 
 	for (i = 0; i < *kfd_process__n_pdds(kfd->process); i++)
 		if (kfd_process__pdds(kfd->process)[i] == pdd)
-			return kfd->devices[i];
+			return kfd->clients[i];
 	return NULL;
 }
 
@@ -328,7 +331,7 @@ void gmmap_kfd_release(struct gmmap_process *base)
 	spin_lock(&processes_lock);
 	list_del(&kfd->link);
 	spin_unlock(&processes_lock);
-	unhook_devices(kfd);
+	destroy_clients(kfd);
 	drop_wraps();
 	mutex_unlock(&attach_lock);
 	gmmap_kfd_died(base);

@@ -11,7 +11,7 @@
 
 #define GMMAP_MAX_DEVICES	AMDGPU_ABI_COUNT_kfd_process__pdds
 
-struct gmmap_device;
+struct gmmap_kfd_client;
 
 /**
  * struct gmmap_kfd - see above
@@ -21,7 +21,7 @@ struct gmmap_device;
  * @released: we have given our reference back; guarded by the list's lock
  * @files: number of attached descriptors; guarded by the list's lock
  * @owner: KFD's module
- * @devices: by the index of KFD's process devices; NULL if not supported; constant
+ * @clients: by the index of KFD's process devices; NULL if not supported; constant
  * @pinned_bytes: of BOs of mappings
  */
 struct gmmap_kfd {
@@ -31,7 +31,7 @@ struct gmmap_kfd {
 	bool released;
 	unsigned int files;
 	struct module *owner;
-	struct gmmap_device *devices[GMMAP_MAX_DEVICES];
+	struct gmmap_kfd_client *clients[GMMAP_MAX_DEVICES];
 	atomic64_t pinned_bytes;
 };
 
@@ -41,7 +41,7 @@ static inline struct gmmap_kfd *to_gmmap_kfd(struct gmmap_process *process)
 }
 
 struct gmmap_process *gmmap_kfd_attach(struct file *file);
-struct gmmap_device *gmmap_kfd_device(struct gmmap_kfd *kfd, struct kfd_process_device *pdd);
+struct gmmap_kfd_client *gmmap_kfd_client(struct gmmap_kfd *kfd, struct kfd_process_device *pdd);
 struct kfd_process *gmmap_kfd_hold(struct gmmap_kfd *kfd);
 void gmmap_kfd_died(struct gmmap_process *process);
 void gmmap_kfd_release(struct gmmap_process *process);

@@ -152,17 +152,27 @@ int gmmap_bo_read_pte_flags(struct gmmap_bo *bo)
 	return 0;
 }
 
-/* Each granule by an update of its own, so that no TLB entry covers more than one. */
+/* How many granules are present from one on. */
+static u32 present_run(struct gmmap_bo *bo, u32 first)
+{
+	u32 i = first;
+
+	while (i < bo->base.granules && gmmap_mapping_is_present(&bo->base, i))
+		i++;
+	return i - first;
+}
+
 static int map_present(struct gmmap_bo *bo)
 {
-	u32 i;
+	u32 i, n;
 	int ret;
 
-	for (i = 0; i < bo->base.granules; i++) {
-		if (!gmmap_mapping_is_present(&bo->base, i))
+	for (i = 0; i < bo->base.granules; i += n ?: 1) {
+		n = present_run(bo, i);
+		if (!n)
 			continue;
-		ret = update_range(bo, gmmap_granule_offset(i), gmmap_granule_bytes(&bo->base, i),
-				   bo->pte_flags, false);
+		ret = update_range(bo, gmmap_granule_offset(i),
+				   gmmap_granules_bytes(&bo->base, i, n), bo->pte_flags, false);
 		if (ret)
 			return ret;
 	}
@@ -217,8 +227,8 @@ int gmmap_bo_give_back(struct gmmap_bo *bo)
 	return update_directories(bo);
 }
 
-/* See struct gmmap_gpu_ops. */
-int gmmap_bo_map_granule(struct gmmap_mapping *mapping, u32 granule)
+/* See struct gmmap_gpu_ops. All at once: fragments may be as large as what is present. */
+int gmmap_bo_map_granules(struct gmmap_mapping *mapping, u32 first, u32 count)
 {
 	struct gmmap_bo *bo = to_gmmap_bo(mapping);
 	struct dma_resv *resv = root_resv(bo);
@@ -229,13 +239,14 @@ int gmmap_bo_map_granule(struct gmmap_mapping *mapping, u32 granule)
 	/* The driver may have removed it from the address space: then nothing must be mapped. */
 	attached = find_mapping(bo);
 	if (attached) {
-		ret = update_range(bo, gmmap_granule_offset(granule),
-				   gmmap_granule_bytes(mapping, granule), bo->pte_flags, false);
+		ret = update_range(bo, gmmap_granule_offset(first),
+				   gmmap_granules_bytes(mapping, first, count), bo->pte_flags,
+				   false);
 		if (!ret)
 			ret = update_directories(bo);
 	}
 	if (!ret)
-		gmmap_mapping_set_present(mapping, granule, !attached);
+		gmmap_mapping_set_present(mapping, first, count, !attached);
 	dma_resv_unlock(resv);
 	if (!ret && attached)
 		gmmap_bo_flush_tlb(bo);

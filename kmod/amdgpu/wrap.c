@@ -11,13 +11,17 @@
  *  - amdgpu_amdkfd_gpuvm_free_memory_of_gpu(): the mapping is abandoned.
  *  - amdgpu_gem_fault(): what the CPU touches is loaded first. This covers every CPU mapping of
  *    the BO, whoever has made it and when.
+ *  - ttm_bo_vm_access(): so is what a debugger reads or writes there.
+ *  - amdgpu_dma_buf_attach(): everything is loaded before another device gets the memory.
  *
  * A wrapper calls the original through a static call; ftrace lets calls from this module pass. Its
  * last act is to give back the module reference that the diversion took. What it then still
  * executes is covered by unregister_ftrace_function(), which waits for all tasks to leave.
  */
+#include <drm/drm_gem.h>
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
+#include <linux/dma-buf.h>
 #include <linux/ftrace.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -194,6 +198,30 @@ static u32 fault_of_error(int error)
 	return (__force u32)VM_FAULT_SIGBUS;
 }
 
+/* Whether the fault may wait without the mmap_lock, and come again; see ttm_bo_vm_reserve(). */
+static bool may_drop_mmap_lock(const struct vm_fault *vmf)
+{
+	return fault_flag_allow_retry_first(vmf->flags) &&
+	       !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+}
+
+/* Returns 0 if the fault can go on, else what it returns. */
+static u32 load_window(struct vm_fault *vmf, struct gmmap_bo *bo, const struct window *window)
+{
+	bool drop = may_drop_mmap_lock(vmf);
+	int ret;
+
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return (__force u32)VM_FAULT_RETRY;
+	if (drop)
+		release_fault_lock(vmf);
+	ret = gmmap_mapping_load(&bo->base, window->offset, window->bytes, GMMAP_BY_CPU);
+	/* Without the lock, an error is for the next attempt to find. */
+	if (drop)
+		return (__force u32)VM_FAULT_RETRY;
+	return ret ? fault_of_error(ret) : 0;
+}
+
 static u32 load_and_fault(struct vm_fault *vmf)
 {
 	struct window window;
@@ -208,10 +236,10 @@ static u32 load_and_fault(struct vm_fault *vmf)
 			break;
 		/* Nobody who waits for cpu_faults shall wait for a file. */
 		srcu_read_unlock(&cpu_faults, idx);
-		ret = gmmap_mapping_load(&bo->base, window.offset, window.bytes);
+		ret = load_window(vmf, bo, &window);
 		gmmap_mapping_put(&bo->base);
 		if (ret)
-			return fault_of_error(ret);
+			return ret;
 	}
 	ret = amdgpu_call(amdgpu_gem_fault)(vmf);
 	srcu_read_unlock(&cpu_faults, idx);
@@ -226,6 +254,48 @@ static u32 wrap_gem_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/* What a debugger reads or writes, see access_process_vm(). */
+static int load_for_access(struct vm_area_struct *vma, unsigned long address, int bytes)
+{
+	struct ttm_buffer_object *tbo = vma->vm_private_data;
+	struct gmmap_bo *bo = gmmap_bo_find((void *)tbo - AMDGPU_ABI_OFFSET_amdgpu_bo__tbo);
+	u64 offset;
+	int ret = 0;
+
+	if (!bo)
+		return 0;
+	offset = address - vma->vm_start +
+		 ((vma->vm_pgoff - drm_vma_node_start(&tbo->base.vma_node)) << PAGE_SHIFT);
+	if (bytes > 0 && offset < bo->base.bytes)
+		ret = gmmap_mapping_load(&bo->base, offset,
+					 min_t(u64, bytes, bo->base.bytes - offset), GMMAP_BY_CPU);
+	gmmap_mapping_put(&bo->base);
+	return ret;
+}
+
+static int wrap_bo_vm_access(struct vm_area_struct *vma, unsigned long address, void *buffer,
+			     int bytes, int write)
+{
+	int ret = load_for_access(vma, address, bytes);
+
+	if (!ret)
+		ret = ttm_bo_vm_access(vma, address, buffer, bytes, write);
+	module_put(THIS_MODULE);
+	return ret;
+}
+
+static s32 wrap_dma_buf_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attachment)
+{
+	struct drm_gem_object *object = dmabuf->priv;
+	struct ttm_buffer_object *tbo = container_of(object, struct ttm_buffer_object, base);
+	s32 ret = load_all((void *)tbo - AMDGPU_ABI_OFFSET_amdgpu_bo__tbo);
+
+	if (!ret)
+		ret = amdgpu_call(amdgpu_dma_buf_attach)(dmabuf, attachment);
+	module_put(THIS_MODULE);
+	return ret;
+}
+
 /* Waits until no amdgpu_gem_fault() runs that has begun before. */
 void gmmap_wrap_drain_cpu_faults(void)
 {
@@ -235,12 +305,14 @@ void gmmap_wrap_drain_cpu_faults(void)
 /**
  * struct wrapper - a function and what stands in for it
  * @ops: for ftrace
- * @original: the driver's function
+ * @function: the driver's, or NOT_AMDGPU
+ * @other: the function if it is not amdgpu's
  * @wrapper: ours
  */
 struct wrapper {
 	struct ftrace_ops ops;
-	enum amdgpu_function original;
+	enum amdgpu_function function;
+	void *other;
 	void *wrapper;
 };
 
@@ -255,14 +327,18 @@ static void notrace divert(unsigned long ip, unsigned long parent_ip, struct ftr
 	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)wrapper->wrapper);
 }
 
-#define WRAPPER(name, function) {			\
-	.ops = {					\
-		.func = divert,				\
-		.flags = FTRACE_OPS_FL_IPMODIFY |	\
-			 FTRACE_OPS_FL_RECURSION,	\
-	},						\
-	.original = AMDGPU_##name,			\
-	.wrapper = function,				\
+#define NOT_AMDGPU	AMDGPU_FUNCTION_COUNT
+
+#define WRAPPER_OPS {				\
+	.func = divert,				\
+	.flags = FTRACE_OPS_FL_IPMODIFY |	\
+		 FTRACE_OPS_FL_RECURSION,	\
+}
+
+#define WRAPPER(name, stand_in) {		\
+	.ops = WRAPPER_OPS,			\
+	.function = AMDGPU_##name,		\
+	.wrapper = stand_in,			\
 }
 
 static struct wrapper wrappers[] = {
@@ -271,11 +347,25 @@ static struct wrapper wrappers[] = {
 	WRAPPER(amdgpu_amdkfd_gpuvm_map_memory_to_gpu, wrap_map_memory_to_gpu),
 	WRAPPER(amdgpu_amdkfd_gpuvm_export_dmabuf, wrap_export_dmabuf),
 	WRAPPER(amdgpu_amdkfd_gpuvm_free_memory_of_gpu, wrap_free_memory_of_gpu),
+	WRAPPER(amdgpu_dma_buf_attach, wrap_dma_buf_attach),
+	{
+		.ops = WRAPPER_OPS,
+		.function = NOT_AMDGPU,
+		.other = ttm_bo_vm_access,
+		.wrapper = wrap_bo_vm_access,
+	},
 };
+
+static unsigned long entry_of(const struct wrapper *wrapper)
+{
+	if (wrapper->function == NOT_AMDGPU)
+		return (unsigned long)wrapper->other;
+	return amdgpu_function_entry(wrapper->function);
+}
 
 static int install(struct wrapper *wrapper)
 {
-	unsigned long entry = amdgpu_function_entry(wrapper->original);
+	unsigned long entry = entry_of(wrapper);
 	int ret;
 
 	ret = ftrace_set_filter_ip(&wrapper->ops, entry, 0, 0);
@@ -291,7 +381,7 @@ static int install(struct wrapper *wrapper)
 static void uninstall(struct wrapper *wrapper)
 {
 	unregister_ftrace_function(&wrapper->ops);
-	ftrace_set_filter_ip(&wrapper->ops, amdgpu_function_entry(wrapper->original), 1, 0);
+	ftrace_set_filter_ip(&wrapper->ops, entry_of(wrapper), 1, 0);
 }
 
 /**

@@ -168,7 +168,9 @@ static void extents(void)
 	BAD(offset, GRANULE_BYTES - 1, EINVAL);
 	BAD(offset, BYTES, EINVAL);
 	BAD(offset, ~0ull, EINVAL);
-	BAD(flags, 2, EINVAL);
+	BAD(flags, 8, EINVAL);
+	BAD(flags, GMMAP_EXTENT_IMMUTABLE, EACCES);
+	BAD(flags, GMMAP_EXTENT_VERITY, EACCES);
 	BAD(flags, GMMAP_EXTENT_ZERO, EINVAL);
 	BAD(fd, -1, EBADF);
 	BAD(file_offset, BYTES, ENODATA);

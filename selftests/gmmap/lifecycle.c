@@ -366,13 +366,13 @@ static void survives_eviction(void)
 	open_with_queue(&lazy, &queue, 4 * BYTES, 11);
 	lazy_map(&lazy);
 	for (unsigned int i = 0; i < 16; i++) {
-		lazy_read_by(&lazy, &queue, i * 8ull * GRANULE_BYTES, 4 * GRANULE_BYTES);
+		lazy_read_by(&lazy, &queue, i * 8ull * GRANULE_BYTES, GRANULE_BYTES);
 		queue_fence(&queue);
 		evict_vram(&lazy.kfd.gpu);
 	}
 	queue_finish(&queue);
 	for (unsigned int i = 0; i < 16; i++)
-		lazy_assert_equal(&lazy, i * 8ull * GRANULE_BYTES, 4 * GRANULE_BYTES);
+		lazy_assert_equal(&lazy, i * 8ull * GRANULE_BYTES, GRANULE_BYTES);
 	ksft_assert(loads(&lazy) < 4 * GRANULES, "everything was loaded");
 	lazy_check_all(&lazy, &queue);
 	close_with_queue(&lazy, &queue);

@@ -22,9 +22,10 @@
  *   size STRUCT                             AMDGPU_ABI_SIZEOF_STRUCT is defined
  *   value ENUMERATOR                        AMDGPU_ABI_VALUE_ENUMERATOR is defined
  *
- * Types are written without qualifiers and typedefs, integers as u8 to u64, s8 to s64 and bool, an
- * array of any length as TYPE[]; AMDGPU_ABI_COUNT_STRUCT__PATH is its length. If BTF has several
- * copies of a structure or function, all must agree.
+ * Types are written without qualifiers and typedefs, integers as u8 to u64, s8 to s64 and bool,
+ * an enumeration as an integer of its size, an array of any length as TYPE[];
+ * AMDGPU_ABI_COUNT_STRUCT__PATH is its length. If BTF has several copies of a structure or
+ * function, all must agree.
  */
 #include <bpf/btf.h>
 #include <errno.h>
@@ -123,7 +124,7 @@ static void append_type(char *text, unsigned int id)
 		append_type(text, btf_array(type)->type);
 		append(text, "[%u]", btf_array(type)->nelems);
 	} else if (btf_is_any_enum(type)) {
-		append(text, "enum %s", name_of(type));
+		append(text, "u%u", type->size * 8);
 	} else if (btf_is_union(type)) {
 		append(text, "union %s", name_of(type));
 	} else if (btf_is_struct(type) || btf_is_fwd(type)) {
