@@ -29,6 +29,9 @@ struct gmmap_backend {
 	struct gmmap_mapping *(*map)(struct gmmap_process *process, const struct gmmap_map *args,
 				     struct gmmap_extents *extents);
 
+	/** @visit: Calls @show with every attached process. May sleep. */
+	void (*visit)(void (*show)(struct gmmap_process *process, void *data), void *data);
+
 	/** @died: The address space is gone and no mapping is left. May sleep. */
 	void (*died)(struct gmmap_process *process);
 

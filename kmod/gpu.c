@@ -9,6 +9,7 @@
 #include "gpu.h"
 #include "mapping.h"
 #include "process.h"
+#include "trace.h"
 
 /**
  * gmmap_gpu_init() - make a GPU ready for faults
@@ -122,6 +123,7 @@ static bool take_fault(struct gmmap_gpu *gpu, struct gmmap_mapping *mapping, u32
 	struct gmmap_load *load;
 
 	mapping->stat.faults++;
+	trace_gmmap_fault(mapping, granule, cam_index);
 	if (mapping->life == GMMAP_LIVE) {
 		gmmap_process_touch(mapping, granule, mapping->client->gpu_id);
 		tell_fault(mapping, granule);

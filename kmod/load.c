@@ -19,6 +19,7 @@
 #include "mapping.h"
 #include "process.h"
 #include "reader.h"
+#include "trace.h"
 
 /* Page tables that were evicted come back when the driver's restore worker has run. */
 #define RETRY_MS	5
@@ -369,6 +370,7 @@ static void finish_load(struct gmmap_load *load, int error)
 		return;
 	}
 	loaded = settle_granules(load);
+	trace_gmmap_load(load, loaded, error);
 	hash_del(&load->hash);
 	leave_client(load);
 	if (load->fill)

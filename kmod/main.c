@@ -8,6 +8,7 @@
 #include <linux/workqueue.h>
 
 #include "backend.h"
+#include "debug.h"
 #include "ioctl.h"
 #include "load.h"
 #include "mapping.h"
@@ -49,6 +50,7 @@ static int __init gmmap_init(void)
 	ret = misc_register(&device);
 	if (ret)
 		goto exit_backend;
+	gmmap_debug_init();
 	return 0;
 
 exit_backend:
@@ -63,6 +65,7 @@ destroy_load_queue:
 /* No process is left, because each holds the module; but the work of one may not have returned. */
 static void __exit gmmap_exit(void)
 {
+	gmmap_debug_exit();
 	misc_deregister(&device);
 	rcu_barrier();
 	destroy_workqueue(gmmap_end_queue);

@@ -16,6 +16,7 @@
 #include "load.h"
 #include "mapping.h"
 #include "process.h"
+#include "trace.h"
 
 /*
  * By then the interrupt ring has no fault left that was raised before the end of a mapping, and the
@@ -221,6 +222,8 @@ int gmmap_mapping_go_live(struct gmmap_mapping *mapping)
 		ret = -ESRCH;
 	else
 		set_life(mapping, GMMAP_LIVE);
+	if (!ret)
+		trace_gmmap_map(mapping);
 	mutex_unlock(&process->lock);
 	return ret;
 }
@@ -527,6 +530,7 @@ static void tell_end(const struct gmmap_mapping *mapping, enum gmmap_end how)
 	};
 
 	gmmap_process_tell(mapping->process, &record);
+	trace_gmmap_end(mapping, errors[how]);
 }
 
 /**

@@ -31,17 +31,19 @@ static void release_work(struct work_struct *work)
 	module_put(THIS_MODULE);
 }
 
-/* Returns a mapping of a dead process that has not ended yet. */
-static struct gmmap_mapping *next_victim(struct gmmap_process *process)
+/* Returns a mapping that has not ended, on a client or anywhere; referenced, or NULL. */
+static struct gmmap_mapping *next_mapping(struct gmmap_process *process,
+					  const struct gmmap_client *client)
 {
 	struct gmmap_mapping *mapping, *found = NULL;
 	unsigned long id;
 
 	mutex_lock(&process->lock);
-	process->dead = true;
 	xa_for_each(&process->mappings, id, mapping) {
 		enum gmmap_life life = READ_ONCE(mapping->life);
 
+		if (client && mapping->client != client)
+			continue;
 		if (life == GMMAP_LIVE || life == GMMAP_ENDING) {
 			found = gmmap_mapping_get(mapping);
 			break;
@@ -51,19 +53,56 @@ static struct gmmap_mapping *next_victim(struct gmmap_process *process)
 	return found;
 }
 
+static void end_all(struct gmmap_process *process, const struct gmmap_client *client,
+		    enum gmmap_end how)
+{
+	struct gmmap_mapping *mapping;
+
+	while ((mapping = next_mapping(process, client))) {
+		gmmap_mapping_end(mapping, how);
+		gmmap_mapping_put(mapping);
+	}
+}
+
 static void death_work(struct work_struct *work)
 {
 	struct gmmap_process *process = container_of(work, struct gmmap_process, death);
 	struct gmmap_record record = { .type = GMMAP_RECORD_EXIT };
-	struct gmmap_mapping *mapping;
 
-	while ((mapping = next_victim(process))) {
-		gmmap_mapping_end(mapping, GMMAP_END_DEATH);
-		gmmap_mapping_put(mapping);
-	}
+	mutex_lock(&process->lock);
+	process->dead = true;
+	mutex_unlock(&process->lock);
+	end_all(process, NULL, GMMAP_END_DEATH);
 	gmmap_backend.died(process);
 	gmmap_process_tell(process, &record);
 	gmmap_process_put(process);
+}
+
+/**
+ * gmmap_process_complete() - load everything, so that the process has no mapping
+ * @process: the process; nobody must begin a mapping meanwhile
+ *
+ * Context: may sleep.
+ * Return: 0, -EIO if something cannot be read, -ENOMEM, -ERESTARTSYS if the caller is to die.
+ */
+int gmmap_process_complete(struct gmmap_process *process)
+{
+	struct gmmap_mapping *mapping;
+	int ret = 0;
+
+	while (!ret && (mapping = next_mapping(process, NULL))) {
+		ret = gmmap_mapping_fill(mapping);
+		if (!ret)
+			ret = gmmap_mapping_end(mapping, GMMAP_END_COMPLETE);
+		gmmap_mapping_put(mapping);
+	}
+	return ret;
+}
+
+/* Ends all mappings on a GPU that goes away. Context: may sleep; no mapping begins meanwhile. */
+void gmmap_process_lose(struct gmmap_process *process, const struct gmmap_client *client)
+{
+	end_all(process, client, GMMAP_END_LOST);
 }
 
 static void notifier_release(struct mmu_notifier *notifier, struct mm_struct *mm)
@@ -84,11 +123,12 @@ static const struct mmu_notifier_ops notifier_ops = {
  * gmmap_process_init() - attach a process
  * @process: all zeros
  * @mm: its address space, referenced by the caller as long as this runs
+ * @pid: its number
  *
  * Context: may sleep; takes the mmap_lock.
  * Return: 0, -ENOMEM, -EINTR if the caller is to die.
  */
-int gmmap_process_init(struct gmmap_process *process, struct mm_struct *mm)
+int gmmap_process_init(struct gmmap_process *process, struct mm_struct *mm, pid_t pid)
 {
 	kref_init(&process->kref);
 	mutex_init(&process->lock);
@@ -100,6 +140,7 @@ int gmmap_process_init(struct gmmap_process *process, struct mm_struct *mm)
 	process->next_id = 1;
 	process->next_fill = 1;
 	process->mm = mm;
+	process->pid = pid;
 	process->memcg = get_mem_cgroup_from_mm(mm);
 	process->notifier.ops = &notifier_ops;
 	__module_get(THIS_MODULE);

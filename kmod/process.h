@@ -13,6 +13,7 @@
 
 #include "stat.h"
 
+struct gmmap_client;
 struct gmmap_mapping;
 struct gmmap_recording;
 struct gmmap_records;
@@ -26,6 +27,7 @@ struct mem_cgroup;
  * @kref: of sessions, attached descriptors and mappings
  * @notifier: tells when the address space goes away
  * @mm: for @notifier; constant
+ * @pid: of the process, in the initial namespace; constant
  * @memcg: charged for what its loads read, or NULL; referenced, constant
  * @death: ends all mappings
  * @release: frees it
@@ -47,6 +49,7 @@ struct gmmap_process {
 	struct kref kref;
 	struct mmu_notifier notifier;
 	struct mm_struct *mm;
+	pid_t pid;
 	struct mem_cgroup *memcg;
 	struct work_struct death;
 	struct work_struct release;
@@ -66,7 +69,7 @@ struct gmmap_process {
 	bool exact;
 };
 
-int gmmap_process_init(struct gmmap_process *process, struct mm_struct *mm);
+int gmmap_process_init(struct gmmap_process *process, struct mm_struct *mm, pid_t pid);
 struct gmmap_process *gmmap_process_get(struct gmmap_process *process);
 bool gmmap_process_tryget(struct gmmap_process *process);
 void gmmap_process_put(struct gmmap_process *process);
@@ -75,6 +78,8 @@ int gmmap_process_add(struct gmmap_mapping *mapping);
 bool gmmap_process_remove(struct gmmap_mapping *mapping);
 struct gmmap_mapping *gmmap_process_find(struct gmmap_process *process, u64 id);
 bool gmmap_process_knew(struct gmmap_process *process, u64 id);
+int gmmap_process_complete(struct gmmap_process *process);
+void gmmap_process_lose(struct gmmap_process *process, const struct gmmap_client *client);
 u64 gmmap_process_next_fill(struct gmmap_process *process);
 int gmmap_process_stat(struct gmmap_process *process, struct gmmap_stat *stat);
 

@@ -7,6 +7,7 @@
 
 #include <drm/amdgpu_drm.h>
 
+#include "../process.h"
 #include "client.h"
 #include "device.h"
 
@@ -59,13 +60,15 @@ static void place_slots(struct gmmap_kfd_client *client, u64 gpu_address)
  * @client: the client
  *
  * Context: may sleep; kfd_process.mutex held.
- * Return: 0 or -ENOMEM, or another error of the driver's memory.
+ * Return: 0, -ENODEV if the GPU is being unbound, -ENOMEM, or another error of the driver's memory.
  */
 int gmmap_kfd_client_prepare(struct gmmap_kfd_client *client)
 {
 	u64 gpu_address;
 	int ret;
 
+	if (client->device->lost)
+		return -ENODEV;
 	if (client->staging)
 		return 0;
 	if (!client->pages)
@@ -82,12 +85,37 @@ int gmmap_kfd_client_prepare(struct gmmap_kfd_client *client)
 	return 0;
 }
 
+static void free_staging(struct gmmap_kfd_client *client)
+{
+	if (client->staging)
+		amdgpu_call(amdgpu_bo_free_kernel)(&client->staging, NULL, NULL);
+}
+
+/**
+ * gmmap_kfd_client_lose() - give up everything on a GPU that goes away
+ * @client: the client; there can be no MAP any more
+ *
+ * Context: may sleep.
+ */
+void gmmap_kfd_client_lose(struct gmmap_kfd_client *client)
+{
+	struct gmmap_record record = {
+		.type = GMMAP_RECORD_GPU_LOST,
+		.error = -ENODEV,
+		.gpu_id = client->base.gpu_id,
+	};
+
+	gmmap_process_tell(client->base.process, &record);
+	gmmap_process_lose(client->base.process, &client->base);
+	/* Nothing is left to load, so no worker uses it. */
+	free_staging(client);
+}
+
 /* Context: may sleep; the client has no mappings; not in a worker of it. */
 void gmmap_kfd_client_destroy(struct gmmap_kfd_client *client)
 {
 	gmmap_client_destroy(&client->base);
-	if (client->staging)
-		amdgpu_call(amdgpu_bo_free_kernel)(&client->staging, NULL, NULL);
+	free_staging(client);
 	kvfree(client->pages);
 	gmmap_device_put(client->device);
 	kfree(client);

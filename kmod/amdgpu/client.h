@@ -26,6 +26,7 @@ struct gmmap_kfd_client {
 struct gmmap_kfd_client *gmmap_kfd_client_create(struct gmmap_process *process,
 						 struct amdgpu_device *adev, u32 gpu_id);
 int gmmap_kfd_client_prepare(struct gmmap_kfd_client *client);
+void gmmap_kfd_client_lose(struct gmmap_kfd_client *client);
 void gmmap_kfd_client_destroy(struct gmmap_kfd_client *client);
 
 #endif

@@ -163,6 +163,7 @@ static void install_hook(struct gmmap_device *device)
 	memcpy(hook, device->funcs, sizeof(device->hook));
 	*amdgpu_irq_src_funcs__process(hook) = process_interrupt;
 	list_add_rcu(&device->link, &devices);
+	device->hooked = true;
 	/* The interrupt must find a complete table and the device in the list. */
 	smp_store_release(funcs, hook);
 }
@@ -173,6 +174,7 @@ static void remove_hook(struct gmmap_device *device)
 	struct amdgpu_device *adev = device->adev;
 	struct amdgpu_irq_src_funcs **funcs = amdgpu_device__gmc_vm_fault_funcs(adev);
 
+	device->hooked = false;
 	WARN_ON(*funcs != (void *)device->hook);
 	WRITE_ONCE(*funcs, device->funcs);
 	list_del_rcu(&device->link);
@@ -197,6 +199,7 @@ static struct gmmap_device *create_device(struct amdgpu_device *adev)
 	kref_init(&device->kref);
 	device->adev = adev;
 	device->cam_doorbell = *amdgpu_device__irq_retry_cam_doorbell_index(adev);
+	device->vram_lost_counter = *amdgpu_device__vram_lost_counter_counter(adev);
 	gmmap_gpu_init(&device->base, &gpu_ops);
 	ret = create_engines(device);
 	if (ret) {
@@ -233,11 +236,41 @@ static void release_device(struct kref *kref)
 {
 	struct gmmap_device *device = container_of(kref, struct gmmap_device, kref);
 
-	remove_hook(device);
+	if (device->hooked) {
+		remove_hook(device);
+		destroy_engines(device);
+	}
 	mutex_unlock(&devices_lock);
 	gmmap_gpu_destroy(&device->base);
-	destroy_engines(device);
 	kvfree(device);
+}
+
+/* The device of a PCI function, referenced, or NULL if it is not hooked. Context: may sleep. */
+struct gmmap_device *gmmap_device_find(const struct pci_dev *pdev)
+{
+	struct gmmap_device *device, *found = NULL;
+
+	mutex_lock(&devices_lock);
+	list_for_each_entry(device, &devices, link) {
+		if (*amdgpu_device__pdev(device->adev) == pdev) {
+			kref_get(&device->kref);
+			found = device;
+			break;
+		}
+	}
+	mutex_unlock(&devices_lock);
+	return found;
+}
+
+/* Gives a device back to the driver before its time. Context: may sleep; it has no mappings. */
+void gmmap_device_unhook(struct gmmap_device *device)
+{
+	mutex_lock(&devices_lock);
+	if (device->hooked) {
+		remove_hook(device);
+		destroy_engines(device);
+	}
+	mutex_unlock(&devices_lock);
 }
 
 /* Context: may sleep; not in a worker of the GPU. */

@@ -10,6 +10,8 @@
 #include "driver.h"
 #include "engine.h"
 
+struct pci_dev;
+
 /**
  * struct gmmap_device - see above
  * @base: the core's part
@@ -21,6 +23,9 @@
  * @demand: copies that somebody waits for
  * @fill: all others
  * @cam_doorbell: where to acknowledge
+ * @hooked: in the list of devices; guarded by its lock
+ * @lost: it is being unbound; see gmmap_power_begin_map()
+ * @vram_lost_counter: what it was when we last looked
  */
 struct gmmap_device {
 	struct gmmap_gpu base;
@@ -32,9 +37,14 @@ struct gmmap_device {
 	struct gmmap_engine demand;
 	struct gmmap_engine fill;
 	u32 cam_doorbell;
+	bool hooked;
+	bool lost;
+	s32 vram_lost_counter;
 };
 
 struct gmmap_device *gmmap_device_get(struct amdgpu_device *adev);
+struct gmmap_device *gmmap_device_find(const struct pci_dev *pdev);
+void gmmap_device_unhook(struct gmmap_device *device);
 void gmmap_device_put(struct gmmap_device *device);
 
 #endif

@@ -154,12 +154,20 @@ static void pad(struct amdgpu_ib *ib)
 		(*amdgpu_ib__ptr(ib))[(*length)++] = 0;
 }
 
+/* A reset of the GPU ends a copy before its time; afterwards it can be done again. */
+static int error_of(int status)
+{
+	if (status >= 0)
+		return 0;
+	return status == -ECANCELED || status == -ETIME ? -EAGAIN : -EIO;
+}
+
 /**
  * gmmap_batch_run() - run what is in a batch and wait for the end
  * @batch: afterwards empty
  *
  * Context: may sleep.
- * Return: 0 or the error of the engine; it has stopped using the memory in any case.
+ * Return: 0, -EAGAIN if a reset has ended it, -EIO; the engine has stopped using the memory in any case.
  */
 int gmmap_batch_run(struct gmmap_batch *batch)
 {
@@ -175,9 +183,9 @@ int gmmap_batch_run(struct gmmap_batch *batch)
 	mutex_unlock(&engine->lock);
 	batch->job = NULL;
 	dma_fence_wait(fence, false);
-	ret = dma_fence_get_status(fence);
+	ret = error_of(dma_fence_get_status(fence));
 	dma_fence_put(fence);
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 /* Forgets what is in a batch. Context: may sleep. */

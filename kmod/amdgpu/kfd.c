@@ -22,6 +22,7 @@
 #include "device.h"
 #include "driver.h"
 #include "kfd.h"
+#include "power.h"
 #include "wrap.h"
 
 /* Serializes attaching and releasing, and guards all below. */
@@ -175,7 +176,8 @@ static struct gmmap_kfd *create(struct kfd_process *process, struct module *owne
 		goto destroy_clients;
 	kref_get(kfd_process__ref(process));
 	__module_get(owner);
-	ret = gmmap_process_init(&kfd->base, mm);
+	ret = gmmap_process_init(&kfd->base, mm,
+				 task_tgid_nr(*kfd_process__lead_thread(process)));
 	if (ret)
 		goto put_process;
 	spin_lock(&processes_lock);
@@ -309,6 +311,70 @@ struct kfd_process *gmmap_kfd_hold(struct gmmap_kfd *kfd)
 	return process;
 }
 
+/* The process after one in the list, or the first one; referenced, or NULL. */
+static struct gmmap_kfd *next_process(struct gmmap_kfd *kfd)
+{
+	spin_lock(&processes_lock);
+	kfd = list_prepare_entry(kfd, &processes, link);
+	list_for_each_entry_continue(kfd, &processes, link) {
+		if (gmmap_process_tryget(&kfd->base)) {
+			spin_unlock(&processes_lock);
+			return kfd;
+		}
+	}
+	spin_unlock(&processes_lock);
+	return NULL;
+}
+
+/**
+ * gmmap_kfd_visit() - visit every attached process
+ * @visit: called with a process that stays meanwhile; what is not 0 ends the visits
+ * @data: for @visit
+ *
+ * Context: may sleep.
+ * Return: what @visit has returned last, or 0.
+ */
+int gmmap_kfd_visit(int (*visit)(struct gmmap_kfd *kfd, void *data), void *data)
+{
+	struct gmmap_kfd *kfd = NULL, *next;
+	int ret = 0;
+
+	/* A process that is referenced stays in the list. */
+	while (!ret && (next = next_process(kfd))) {
+		if (kfd)
+			gmmap_process_put(&kfd->base);
+		kfd = next;
+		ret = visit(kfd, data);
+	}
+	if (kfd)
+		gmmap_process_put(&kfd->base);
+	return ret;
+}
+
+static int tell_lost(struct gmmap_kfd *kfd, void *data)
+{
+	const struct gmmap_device *device = data;
+	struct gmmap_record record = {
+		.type = GMMAP_RECORD_GPU_LOST,
+		.error = -ENODEV,
+	};
+	unsigned int i;
+
+	for (i = 0; i < GMMAP_MAX_DEVICES; i++) {
+		if (!kfd->clients[i] || kfd->clients[i]->device != device)
+			continue;
+		record.gpu_id = kfd->clients[i]->base.gpu_id;
+		gmmap_process_tell(&kfd->base, &record);
+	}
+	return 0;
+}
+
+/* Tells the processes on a device that its memory is lost. Context: may sleep. */
+void gmmap_kfd_tell_lost(const struct gmmap_device *device)
+{
+	gmmap_kfd_visit(tell_lost, (void *)device);
+}
+
 /* KFD frees a dead process's memory only after the last reference to it. */
 void gmmap_kfd_died(struct gmmap_process *base)
 {
@@ -342,22 +408,59 @@ void gmmap_kfd_release(struct gmmap_process *base)
 static struct gmmap_mapping *map(struct gmmap_process *process, const struct gmmap_map *args,
 				 struct gmmap_extents *extents)
 {
-	return gmmap_bo_map(to_gmmap_kfd(process), args, extents);
+	struct gmmap_mapping *mapping;
+	int ret;
+
+	ret = gmmap_power_begin_map();
+	if (ret)
+		return ERR_PTR(ret);
+	mapping = gmmap_bo_map(to_gmmap_kfd(process), args, extents);
+	gmmap_power_end_map();
+	return mapping;
+}
+
+struct visitor {
+	void (*show)(struct gmmap_process *process, void *data);
+	void *data;
+};
+
+static int show(struct gmmap_kfd *kfd, void *data)
+{
+	const struct visitor *visitor = data;
+
+	visitor->show(&kfd->base, visitor->data);
+	return 0;
+}
+
+static void visit(void (*show_process)(struct gmmap_process *process, void *data), void *data)
+{
+	struct visitor visitor = { .show = show_process, .data = data };
+
+	gmmap_kfd_visit(show, &visitor);
+}
+
+static int init_backend(void)
+{
+	int ret = amdgpu_driver_resolve();
+
+	return ret ?: gmmap_power_init();
 }
 
 /* Context: nothing is attached. */
 static void exit_backend(void)
 {
+	gmmap_power_exit();
 	/* A wrapper that has given back the module may still have to return. */
 	synchronize_rcu_tasks();
 	kfree(attached_fops);
 }
 
 const struct gmmap_backend gmmap_backend = {
-	.init = amdgpu_driver_resolve,
+	.init = init_backend,
 	.exit = exit_backend,
 	.attach = gmmap_kfd_attach,
 	.map = map,
+	.visit = visit,
 	.died = gmmap_kfd_died,
 	.release = gmmap_kfd_release,
 };

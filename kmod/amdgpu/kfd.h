@@ -11,6 +11,7 @@
 
 #define GMMAP_MAX_DEVICES	AMDGPU_ABI_COUNT_kfd_process__pdds
 
+struct gmmap_device;
 struct gmmap_kfd_client;
 
 /**
@@ -43,6 +44,8 @@ static inline struct gmmap_kfd *to_gmmap_kfd(struct gmmap_process *process)
 struct gmmap_process *gmmap_kfd_attach(struct file *file);
 struct gmmap_kfd_client *gmmap_kfd_client(struct gmmap_kfd *kfd, struct kfd_process_device *pdd);
 struct kfd_process *gmmap_kfd_hold(struct gmmap_kfd *kfd);
+int gmmap_kfd_visit(int (*visit)(struct gmmap_kfd *kfd, void *data), void *data);
+void gmmap_kfd_tell_lost(const struct gmmap_device *device);
 void gmmap_kfd_died(struct gmmap_process *process);
 void gmmap_kfd_release(struct gmmap_process *process);
 

@@ -12,6 +12,7 @@
  *  - amdgpu_gem_fault(): what the CPU touches is loaded first. This covers every CPU mapping of
  *    the BO, whoever has made it and when.
  *  - ttm_bo_vm_access(): so is what a debugger reads or writes there.
+ *  - amdgpu_amdkfd_post_reset(): the processes learn that memory is lost.
  *  - amdgpu_dma_buf_attach(): everything is loaded before another device gets the memory.
  *
  * A wrapper calls the original through a static call; ftrace lets calls from this module pass. Its
@@ -29,6 +30,7 @@
 
 #include "bo.h"
 #include "driver.h"
+#include "power.h"
 #include "wrap.h"
 
 /* amdgpu_gem_fault() in progress, which may be about to map pages of a BO that has become ours. */
@@ -296,6 +298,15 @@ static s32 wrap_dma_buf_attach(struct dma_buf *dmabuf, struct dma_buf_attachment
 	return ret;
 }
 
+static s32 wrap_post_reset(struct amdgpu_device *adev)
+{
+	s32 ret = amdgpu_call(amdgpu_amdkfd_post_reset)(adev);
+
+	gmmap_power_was_reset(adev);
+	module_put(THIS_MODULE);
+	return ret;
+}
+
 /* Waits until no amdgpu_gem_fault() runs that has begun before. */
 void gmmap_wrap_drain_cpu_faults(void)
 {
@@ -348,6 +359,7 @@ static struct wrapper wrappers[] = {
 	WRAPPER(amdgpu_amdkfd_gpuvm_export_dmabuf, wrap_export_dmabuf),
 	WRAPPER(amdgpu_amdkfd_gpuvm_free_memory_of_gpu, wrap_free_memory_of_gpu),
 	WRAPPER(amdgpu_dma_buf_attach, wrap_dma_buf_attach),
+	WRAPPER(amdgpu_amdkfd_post_reset, wrap_post_reset),
 	{
 		.ops = WRAPPER_OPS,
 		.function = NOT_AMDGPU,
