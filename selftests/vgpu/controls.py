@@ -296,11 +296,27 @@ def cold_boot():
         guest.finish()
 
 
+def unbound_while_mapped(kernel):
+    with Guest("selftests/gmmap/unbind.sh", kernel=kernel) as guest:
+        guest.finish()
+
+
+def unbound_while_mapped_stable():
+    """The driver is unbound from a GPU whose memory is mapped to a file."""
+    unbound_while_mapped("stable")
+
+
+def unbound_while_mapped_backports():
+    """The same on the other kernel."""
+    unbound_while_mapped("backports")
+
+
 SHORT = [storm_backports, storm_backports_under_pressure, storm_stable, storm_stable_under_pressure,
          delayed_interrupts, lost_interrupts, slow_copies,
          copy_error_is_reported, hang_stops_all_queues_until_it_ends,
          surprise_reset, link_is_paced, two_gpus, garbage,
-         direct_queue_loading_stable, direct_queue_loading_backports]
+         direct_queue_loading_stable, direct_queue_loading_backports,
+         unbound_while_mapped_stable, unbound_while_mapped_backports]
 LONG = [large_memories, cold_boot]
 FAULTS = int(os.environ.get("STORM_FAULTS", "100"))  # of each process
 ROUNDS = int(os.environ.get("STORM_ROUNDS", "1"))  # of SVM faults
