@@ -327,13 +327,12 @@ static u32 settle_granules(const struct gmmap_load *load)
 			loaded++;
 	}
 	mapping->stat.loaded += loaded;
-	if (load->cause == GMMAP_BY_FILL) {
+	if (load->cause == GMMAP_BY_FILL)
 		mapping->stat.populated += loaded;
-	} else if (load->cause == GMMAP_BY_CPU) {
+	else if (load->cause == GMMAP_BY_CPU)
 		mapping->stat.cpu += loaded;
-	} else if (loaded) {
+	else if (loaded)
 		mapping->stat.around += loaded - 1;
-	}
 	return loaded;
 }
 

@@ -67,6 +67,7 @@ void gmmap_recording_add(struct gmmap_recording *recording, const struct gmmap_t
 int gmmap_recording_read(struct gmmap_recording *recording, u64 first, void __user *to,
 			 u32 *count)
 {
+	/* Pairs with gmmap_recording_add(). */
 	u32 recorded = smp_load_acquire(&recording->recorded);
 
 	*count = first < recorded ? min(*count, recorded - (u32)first) : 0;

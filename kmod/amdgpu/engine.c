@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver's own amdgpu_copy_buffer() has one queue for everybody and can write nothing but
- * copies. Demand and fills have a queue each here, on different engines where there are two, so that
- * a fault does not wait for what is fetched ahead.
+ * The driver's own amdgpu_copy_buffer() has one queue for everybody and can do nothing but copy.
+ * Demand and fills have a queue each here, on different engines where there are two, so that a
+ * fault does not wait for what is fetched ahead.
  *
  * Jobs have no reservation object: its fences would include KFD's eviction fence, and waiting for
  * that evicts the process.
@@ -22,7 +22,7 @@
 #define PACKET_DWORDS		7	/* the larger one's */
 #define MAX_PACKETS		64
 #define MAX_BYTES		BIT(22)	/* amdgpu_buffer_funcs.copy_max_bytes, .fill_max_bytes */
-#define IB_ALIGN_DWORDS		8	/* an IB of nothing but whole packets ends in NOPs, which are 0 */
+#define IB_ALIGN_DWORDS		8	/* of its length; NOPs are 0 */
 #define IB_DWORDS		ALIGN(MAX_PACKETS * PACKET_DWORDS, IB_ALIGN_DWORDS)
 
 /**
@@ -167,7 +167,8 @@ static int error_of(int status)
  * @batch: afterwards empty
  *
  * Context: may sleep.
- * Return: 0, -EAGAIN if a reset has ended it, -EIO; the engine has stopped using the memory in any case.
+ * Return: 0, -EAGAIN if a reset has ended it, -EIO; the engine has stopped using the memory in any
+ * case.
  */
 int gmmap_batch_run(struct gmmap_batch *batch)
 {

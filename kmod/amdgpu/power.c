@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- *  - Before the machine sleeps, every mapping is completed: the driver saves what is in VRAM, but not
- *    what is pinned there, and nobody can read files while it wakes up. If that fails, or a MAP is
- *    in its way, the machine does not sleep.
+ *  - Before the machine sleeps, every mapping is completed: the driver saves what is in VRAM, but
+ *    not what is pinned there, and nobody can read files while it wakes up. If that fails, the
+ *    machine does not sleep.
  *  - Before a device is unbound, its mappings are given up and its hooks removed.
  *  - A reset that loses VRAM is told to the processes. What is absent can still be loaded; what was
  *    present is lost, as in every other BO.
