@@ -34,23 +34,21 @@ void gmmap_gpu_destroy(struct gmmap_gpu *gpu)
 	mtree_destroy(&gpu->ranges);
 }
 
-/* Has a load remember the IV, which is acknowledged when the load ends. */
+/*
+ * Has a load remember the IV, which is acknowledged when the load ends. With the first one, somebody
+ * waits for a load that so far nobody waited for.
+ */
 static void join(struct gmmap_gpu *gpu, struct gmmap_load *load, u32 cam_index, u64 now)
 {
 	struct gmmap_iv *iv = &gpu->ivs[cam_index];
 
 	if (!iv->count++)
 		iv->time_ns = now;
-	if (list_empty(&iv->link))
-		list_add_tail(&iv->link, &load->ivs);
-}
-
-/* A GPU's fault makes somebody wait for a load that so far nobody waited for. */
-static void wait_for(struct gmmap_load *load)
-{
-	if (load->cause != GMMAP_BY_FILL || !list_empty(&load->ivs))
+	if (!list_empty(&iv->link))
 		return;
-	load->mapping->client->demanding++;
+	if (load->cause == GMMAP_BY_FILL && list_empty(&load->ivs))
+		load->mapping->client->demanding++;
+	list_add_tail(&iv->link, &load->ivs);
 }
 
 /* How many granules next to one are loaded or being loaded, going up or down. */
@@ -134,7 +132,6 @@ static bool take_fault(struct gmmap_gpu *gpu, struct gmmap_mapping *mapping, u32
 		case GMMAP_LOADING:
 			load = gmmap_load_find(gpu, mapping, granule);
 			mapping->stat.joined++;
-			wait_for(load);
 			join(gpu, load, cam_index, now);
 			return true;
 		case GMMAP_ABSENT:
