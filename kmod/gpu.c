@@ -35,8 +35,8 @@ void gmmap_gpu_destroy(struct gmmap_gpu *gpu)
 }
 
 /*
- * Has a load remember the IV, which is acknowledged when the load ends. With the first one, somebody
- * waits for a load that so far nobody waited for.
+ * Has a load remember the IV, which is acknowledged when the load ends. With the first one,
+ * somebody waits for a load that so far nobody waited for.
  */
 static void join(struct gmmap_gpu *gpu, struct gmmap_load *load, u32 cam_index, u64 now)
 {
