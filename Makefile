@@ -16,6 +16,7 @@ kmod: vm
 	$(MAKE) -C kmod stable backports
 
 guest-programs: vm kmod
+	vm/root make -s -C lib
 	vm/root make -s -C selftests/vgpu
 	vm/root make -s -C selftests/gmmap
 	vm/root make -s -C examples
@@ -39,6 +40,6 @@ lint:
 	selftests/lint
 
 clean:
-	rm -rf build/vgpu build/selftests build/examples build/bench build/tests build/kmod build/vgpu-tests
+	rm -rf build/vgpu build/selftests build/examples build/bench build/tests build/kmod build/vgpu-tests build/lib
 
 .PHONY: vgpu vm kmod guest-programs demo test soak soak-list bench lint clean
