@@ -355,13 +355,14 @@ static void finish_load(struct gmmap_load *load, int error)
 	struct gmmap_mapping *mapping = load->mapping;
 	struct gmmap_client *client = mapping->client;
 	struct gmmap_gpu *gpu = mapping->gpu;
+	bool given_up = is_temporary(error) || error == -ECANCELED;
 	bool heap = load->heap;
 	LIST_HEAD(ended);
 	u32 loaded;
 
 	spin_lock_irq(&gpu->lock);
 	/* A copy that a reset of the GPU has cancelled is one that was not there in time. */
-	if ((is_temporary(error) || error == -ECANCELED) && mapping->life == GMMAP_LIVE) {
+	if (given_up && mapping->life == GMMAP_LIVE) {
 		mapping->stat.requeued++;
 		list_add_tail(&load->queue, &client->delayed);
 		gmmap_client_retry(client, RETRY_MS);
@@ -372,8 +373,10 @@ static void finish_load(struct gmmap_load *load, int error)
 	trace_gmmap_load(load, loaded, error);
 	hash_del(&load->hash);
 	leave_client(load);
+	/* A fill passes over a mapping that has ended. */
 	if (load->fill)
-		gmmap_fill_load_ended(load, loaded * GMMAP_GRANULE_BYTES, error, &ended);
+		gmmap_fill_load_ended(load, loaded * GMMAP_GRANULE_BYTES, given_up ? 0 : error,
+				      &ended);
 	/* The last use of a load that is part of an IV. */
 	release_ivs(load);
 	mapping->loads--;
