@@ -14,18 +14,6 @@
 
 #define BYTES (4 * GRANULE_BYTES)
 
-#define expect(call, error)                                                                  \
-	do {                                                                                 \
-		int got_ = (call);                                                           \
-		ksft_assert(got_ == -(error), "%s: %s instead of %s", #call, strerror(-got_), \
-			    strerror(error));                                                \
-	} while (0)
-
-static int request(int fd, unsigned long number, void *args)
-{
-	return ioctl(fd, number, args) ? -errno : 0;
-}
-
 static void query(void)
 {
 	struct {

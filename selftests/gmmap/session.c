@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -11,6 +12,11 @@
 #include "ksft.h"
 
 #define SETTLE_MS 10000
+
+int request(int fd, unsigned long number, void *args)
+{
+	return ioctl(fd, number, args) ? -errno : 0;
+}
 
 int session_device(void)
 {
@@ -25,7 +31,7 @@ int session_try_open(struct session *session, int kfd_fd)
 {
 	struct gmmap_attach args = { .size = sizeof(args), .kfd_fd = kfd_fd };
 	int device = session_device();
-	int ret = ioctl(device, GMMAP_IOC_ATTACH, &args) ? -errno : 0;
+	int ret = request(device, GMMAP_IOC_ATTACH, &args);
 
 	close(device);
 	session->fd = args.session_fd;
@@ -46,7 +52,7 @@ void session_close(struct session *session)
 
 int session_try_map(struct session *session, struct gmmap_map *args)
 {
-	return ioctl(session->fd, GMMAP_IOC_MAP, args) ? -errno : 0;
+	return request(session->fd, GMMAP_IOC_MAP, args);
 }
 
 uint64_t session_map(struct session *session, const struct kfd_bo *bo,
@@ -84,7 +90,7 @@ int session_try_unmap(struct session *session, uint64_t mapping_id, uint32_t fla
 		.mapping_id = mapping_id,
 	};
 
-	return ioctl(session->fd, GMMAP_IOC_UNMAP, &args) ? -errno : 0;
+	return request(session->fd, GMMAP_IOC_UNMAP, &args);
 }
 
 int session_try_wait(struct session *session, uint64_t mapping_id, int64_t timeout_ns)
@@ -95,13 +101,64 @@ int session_try_wait(struct session *session, uint64_t mapping_id, int64_t timeo
 		.timeout_ns = timeout_ns,
 	};
 
-	return ioctl(session->fd, GMMAP_IOC_WAIT, &args) ? -errno : 0;
+	return request(session->fd, GMMAP_IOC_WAIT, &args);
+}
+
+int session_try_populate(struct session *session, const struct gmmap_range *ranges, uint32_t count,
+			 uint64_t *populate_id)
+{
+	struct gmmap_populate args = {
+		.size = sizeof(args),
+		.ranges = (uintptr_t)ranges,
+		.range_count = count,
+	};
+	int ret = request(session->fd, GMMAP_IOC_POPULATE, &args);
+
+	*populate_id = args.populate_id;
+	return ret;
+}
+
+uint64_t session_populate(struct session *session, const struct gmmap_range *ranges,
+			  uint32_t count)
+{
+	uint64_t id;
+	int ret = session_try_populate(session, ranges, count, &id);
+
+	ksft_assert(!ret, "POPULATE of %u ranges: %s", count, strerror(-ret));
+	return id;
+}
+
+void session_records(struct session *session, uint32_t mask, uint32_t capacity)
+{
+	struct gmmap_records args = {
+		.size = sizeof(args),
+		.mask = mask,
+		.capacity = capacity,
+		.eventfd = -1,
+	};
+	int ret = request(session->fd, GMMAP_IOC_RECORDS, &args);
+
+	ksft_assert(!ret, "RECORDS: %s", strerror(-ret));
+}
+
+bool session_read_record(struct session *session, struct gmmap_record *record,
+			 unsigned int limit_ms)
+{
+	struct pollfd poll_fd = { .fd = session->fd, .events = POLLIN };
+	ssize_t n;
+
+	if (poll(&poll_fd, 1, (int)limit_ms) <= 0)
+		return false;
+	n = read(session->fd, record, sizeof(*record));
+	ksft_assert(n == sizeof(*record), "read() of a record: %zd, %s", n, strerror(errno));
+	ksft_assert(record->size == sizeof(*record), "a record of %u bytes", record->size);
+	return true;
 }
 
 int session_try_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat)
 {
 	*stat = (struct gmmap_stat){ .size = sizeof(*stat), .mapping_id = mapping_id };
-	return ioctl(session->fd, GMMAP_IOC_STAT, stat) ? -errno : 0;
+	return request(session->fd, GMMAP_IOC_STAT, stat);
 }
 
 void session_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat)

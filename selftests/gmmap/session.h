@@ -15,6 +15,17 @@ struct session {
 	int fd;
 };
 
+/* An ioctl of any descriptor; returns 0 or -errno. */
+int request(int fd, unsigned long number, void *args);
+
+/* The call gives this error, or 0. */
+#define expect(call, error)                                                                  \
+	do {                                                                                 \
+		int got_ = (call);                                                           \
+		ksft_assert(got_ == -(error), "%s: %s instead of %s", #call, strerror(-got_), \
+			    strerror(error));                                                \
+	} while (0)
+
 /* Skips the test if the module is not loaded. */
 int session_device(void);
 int session_try_open(struct session *session, int kfd_fd);
@@ -30,6 +41,16 @@ uint64_t session_map_file(struct session *session, const struct kfd_bo *bo, int 
 			  uint64_t file_offset);
 int session_try_unmap(struct session *session, uint64_t mapping_id, uint32_t flags);
 int session_try_wait(struct session *session, uint64_t mapping_id, int64_t timeout_ns);
+int session_try_populate(struct session *session, const struct gmmap_range *ranges, uint32_t count,
+			 uint64_t *populate_id);
+/* Has ranges loaded in the background; returns the id of the POPULATE. */
+uint64_t session_populate(struct session *session, const struct gmmap_range *ranges,
+			  uint32_t count);
+/* Has the session tell of the types in mask. */
+void session_records(struct session *session, uint32_t mask, uint32_t capacity);
+/* Waits for a record and reads it; false if none comes in the time. */
+bool session_read_record(struct session *session, struct gmmap_record *record,
+			 unsigned int limit_ms);
 int session_try_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat);
 void session_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat);
 /* Waits until every fault of the process is acknowledged, then checks and prints the counters. */
