@@ -5,120 +5,29 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/wait.h>
-#include <hsa/hsa.h>
-#include <hsa/hsa_ext_amd.h>
 
+#include "hsa.h"
 #include "ksft.h"
 #include "pattern.h"
 #include "shader.h"
 
-#define WAIT_NS       60000000000ull
 #define BARRIER_COUNT 500 /* more than the queue has packets */
 #define QUEUE_PACKETS 64
-
-struct hsa {
-	hsa_agent_t cpu;
-	hsa_agent_t gpu;
-	hsa_amd_memory_pool_t cpu_pool;
-	hsa_amd_memory_pool_t gpu_pool;
-};
-
-static void check(hsa_status_t status, const char *what)
-{
-	const char *text = "?";
-
-	if (status == HSA_STATUS_SUCCESS)
-		return;
-	hsa_status_string(status, &text);
-	ksft_fail(__FILE__, __LINE__, "%s: %s", what, text);
-}
-
-static hsa_status_t find_agents(hsa_agent_t agent, void *data)
-{
-	struct hsa *hsa = data;
-	hsa_device_type_t type;
-
-	check(hsa_agent_get_info(agent, HSA_AGENT_INFO_DEVICE, &type), "agent's type");
-	if (type == HSA_DEVICE_TYPE_GPU && !hsa->gpu.handle)
-		hsa->gpu = agent;
-	else if (type == HSA_DEVICE_TYPE_CPU && !hsa->cpu.handle)
-		hsa->cpu = agent;
-	return HSA_STATUS_SUCCESS;
-}
-
-static hsa_status_t find_pool(hsa_amd_memory_pool_t pool, void *data)
-{
-	hsa_amd_segment_t segment;
-	bool allowed = false;
-
-	check(hsa_amd_memory_pool_get_info(pool, HSA_AMD_MEMORY_POOL_INFO_SEGMENT, &segment),
-	      "pool's segment");
-	check(hsa_amd_memory_pool_get_info(pool, HSA_AMD_MEMORY_POOL_INFO_RUNTIME_ALLOC_ALLOWED,
-					   &allowed),
-	      "pool's use");
-	if (segment != HSA_AMD_SEGMENT_GLOBAL || !allowed)
-		return HSA_STATUS_SUCCESS;
-	*(hsa_amd_memory_pool_t *)data = pool;
-	return HSA_STATUS_INFO_BREAK;
-}
-
-static void hsa_open(struct hsa *hsa)
-{
-	hsa_status_t status = hsa_init();
-
-	memset(hsa, 0, sizeof(*hsa));
-	if (status == HSA_STATUS_ERROR_OUT_OF_RESOURCES)
-		ksft_skip("hsa_init finds no GPU");
-	check(status, "hsa_init");
-	check(hsa_iterate_agents(find_agents, hsa), "hsa_iterate_agents");
-	if (!hsa->gpu.handle)
-		ksft_skip("HSA has no GPU agent");
-	ksft_assert(hsa->cpu.handle, "HSA has no CPU agent");
-	hsa_amd_agent_iterate_memory_pools(hsa->cpu, find_pool, &hsa->cpu_pool);
-	hsa_amd_agent_iterate_memory_pools(hsa->gpu, find_pool, &hsa->gpu_pool);
-	ksft_assert(hsa->cpu_pool.handle && hsa->gpu_pool.handle, "an agent has no memory");
-}
-
-static void *pool_alloc(const struct hsa *hsa, hsa_amd_memory_pool_t pool, size_t bytes)
-{
-	hsa_agent_t agents[] = { hsa->cpu, hsa->gpu };
-	void *memory = NULL;
-
-	check(hsa_amd_memory_pool_allocate(pool, bytes, 0, &memory), "pool allocation");
-	if (pool.handle == hsa->cpu_pool.handle)
-		check(hsa_amd_agents_allow_access(1, &agents[1], NULL, memory), "access");
-	return memory;
-}
-
-static void copy(void *dst, hsa_agent_t dst_agent, const void *src, hsa_agent_t src_agent,
-		 size_t bytes, const char *what)
-{
-	hsa_signal_value_t value;
-	hsa_signal_t signal;
-
-	check(hsa_signal_create(1, 0, NULL, &signal), "signal");
-	check(hsa_amd_memory_async_copy(dst, dst_agent, src, src_agent, bytes, 0, NULL, signal),
-	      what);
-	value = hsa_signal_wait_scacquire(signal, HSA_SIGNAL_CONDITION_LT, 1, WAIT_NS,
-					  HSA_WAIT_STATE_BLOCKED);
-	ksft_assert(value == 0, "%s: the signal is %lld", what, (long long)value);
-	check(hsa_signal_destroy(signal), "signal");
-}
 
 /* within_device: by way of a second buffer on the GPU */
 static void copies_of(const struct hsa *hsa, size_t bytes, bool within_device)
 {
-	uint8_t *in = pool_alloc(hsa, hsa->cpu_pool, bytes);
-	uint8_t *out = pool_alloc(hsa, hsa->cpu_pool, bytes);
-	void *vram[] = { pool_alloc(hsa, hsa->gpu_pool, bytes),
-			 pool_alloc(hsa, hsa->gpu_pool, bytes) };
+	uint8_t *in = hsa_pool_alloc(hsa, hsa->cpu_pool, bytes);
+	uint8_t *out = hsa_pool_alloc(hsa, hsa->cpu_pool, bytes);
+	void *vram[] = { hsa_pool_alloc(hsa, hsa->gpu_pool, bytes),
+			 hsa_pool_alloc(hsa, hsa->gpu_pool, bytes) };
 
 	pattern_fill(in, bytes, bytes);
 	memset(out, 0, bytes);
-	copy(vram[0], hsa->gpu, in, hsa->cpu, bytes, "host to device");
+	hsa_copy(vram[0], hsa->gpu, in, hsa->cpu, bytes, "host to device");
 	if (within_device)
-		copy(vram[1], hsa->gpu, vram[0], hsa->gpu, bytes, "device to device");
-	copy(out, hsa->cpu, vram[within_device], hsa->gpu, bytes, "device to host");
+		hsa_copy(vram[1], hsa->gpu, vram[0], hsa->gpu, bytes, "device to device");
+	hsa_copy(out, hsa->cpu, vram[within_device], hsa->gpu, bytes, "device to host");
 	pattern_assert(out, bytes, bytes, "asynchronous copies");
 	hsa_amd_memory_pool_free(vram[0]);
 	hsa_amd_memory_pool_free(vram[1]);
@@ -158,7 +67,7 @@ static void large_copy_within_the_device(void)
 		ksft_skip("the GPU has no shader engine");
 	hsa_open(&hsa);
 	copies_of(&hsa, (16 << 20) + 3, true);
-	check(hsa_shut_down(), "hsa_shut_down");
+	hsa_check(hsa_shut_down(), "hsa_shut_down");
 }
 
 static void async_copies_both_ways_and_within_the_device(void)
@@ -169,7 +78,7 @@ static void async_copies_both_ways_and_within_the_device(void)
 	hsa_open(&hsa);
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
 		copies_of(&hsa, sizes[i], sizes[i] < 1 << 20);
-	check(hsa_shut_down(), "hsa_shut_down");
+	hsa_check(hsa_shut_down(), "hsa_shut_down");
 }
 
 /* Waits for room, stores one BARRIER_AND packet and rings the doorbell. */
@@ -201,19 +110,19 @@ static void queue_runs_barrier_packets(void)
 	struct hsa hsa;
 
 	hsa_open(&hsa);
-	check(hsa_queue_create(hsa.gpu, QUEUE_PACKETS, HSA_QUEUE_TYPE_MULTI, NULL, NULL, 0, 0,
-			       &queue),
-	      "hsa_queue_create");
-	check(hsa_signal_create(BARRIER_COUNT, 0, NULL, &signal), "signal");
+	hsa_check(hsa_queue_create(hsa.gpu, QUEUE_PACKETS, HSA_QUEUE_TYPE_MULTI, NULL, NULL, 0, 0,
+				   &queue),
+		  "hsa_queue_create");
+	hsa_check(hsa_signal_create(BARRIER_COUNT, 0, NULL, &signal), "signal");
 	for (unsigned int i = 0; i < BARRIER_COUNT; i++)
 		submit_barrier(queue, signal);
-	value = hsa_signal_wait_scacquire(signal, HSA_SIGNAL_CONDITION_LT, 1, WAIT_NS,
+	value = hsa_signal_wait_scacquire(signal, HSA_SIGNAL_CONDITION_LT, 1, HSA_WAIT_NS,
 					  HSA_WAIT_STATE_BLOCKED);
 	ksft_assert(value == 0, "%u barriers: the signal is %lld", BARRIER_COUNT,
 		    (long long)value);
-	check(hsa_signal_destroy(signal), "signal");
-	check(hsa_queue_destroy(queue), "hsa_queue_destroy");
-	check(hsa_shut_down(), "hsa_shut_down");
+	hsa_check(hsa_signal_destroy(signal), "signal");
+	hsa_check(hsa_queue_destroy(queue), "hsa_queue_destroy");
+	hsa_check(hsa_shut_down(), "hsa_shut_down");
 }
 
 static const struct ksft_test tests[] = {
