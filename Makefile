@@ -19,6 +19,7 @@ guest-programs: vm kmod
 	vm/root make -s -C lib
 	vm/root make -s -C selftests/vgpu
 	vm/root make -s -C selftests/gmmap
+	vm/root make -s -C selftests/lib
 	vm/root make -s -C examples
 
 demo: guest-programs

@@ -45,13 +45,17 @@ struct gpu_ids {
 static int ask_for_gpus(int kfd_fd, void *data)
 {
 	struct kfd_process_device_apertures apertures[GMMAP_MAX_GPUS];
-	struct kfd_ioctl_get_process_apertures_new_args args = {
-		.kfd_process_device_apertures_ptr = (uintptr_t)apertures,
-		.num_of_nodes = GMMAP_MAX_GPUS,
-	};
+	struct kfd_ioctl_get_process_apertures_new_args args = { 0 };
 	struct gpu_ids *gpus = data;
 
+	/* With no room it only counts; more room than there are nodes is an error. */
 	if (gmmap_ioctl(kfd_fd, AMDKFD_IOC_GET_PROCESS_APERTURES_NEW, &args))
+		return 0;
+	if (args.num_of_nodes > GMMAP_MAX_GPUS)
+		args.num_of_nodes = GMMAP_MAX_GPUS;
+	args.kfd_process_device_apertures_ptr = (uintptr_t)apertures;
+	if (args.num_of_nodes &&
+	    gmmap_ioctl(kfd_fd, AMDKFD_IOC_GET_PROCESS_APERTURES_NEW, &args))
 		return 0;
 	for (uint32_t i = 0; i < args.num_of_nodes; i++)
 		gpus->ids[i] = apertures[i].gpu_id;
