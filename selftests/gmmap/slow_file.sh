@@ -17,7 +17,9 @@ loops=()
 devices=()
 
 clean_up() {
-	umount "$tmp/slow" "$tmp/bad" 2>/dev/null || true
+	eval "${RESUME_COMMAND-}" 2>/dev/null || true
+	# The module closes a file about a second after its mapping has ended.
+	for folder in "$tmp"/*/; do wait_until 20 umount "$folder" 2>/dev/null || true; done
 	for name in "${devices[@]}"; do dmsetup --noudevsync remove --retry "$name" || true; done
 	for loop in "${loops[@]}"; do losetup -d "$loop" || true; done
 	rm -rf "$tmp"
@@ -46,10 +48,20 @@ for module in loop dm_mod dm_delay; do
 	modprobe "$module" 2>/dev/null || tap_skip_all "there is no module $module"
 done
 
+export PAUSE_COMMAND="dmsetup --noudevsync suspend --noflush --nolockfs gmmap-slow"
+export RESUME_COMMAND="dmsetup --noudevsync resume gmmap-slow"
 create slow "delay %s 0 $delay_ms"
 create bad "linear %s 0"
 export SLOW_DIR=$tmp/slow BAD_DIR=$tmp/bad
-export BAD_COMMAND="dmsetup --noudevsync suspend --noflush --nolockfs gmmap-bad && dmsetup load gmmap-bad --table '0 $((mib * 2048)) error' && dmsetup --noudevsync resume gmmap-bad"
+
+# bad TARGET: a command that replaces the target of the device of BAD_DIR.
+bad() {
+	local table="0 $((mib * 2048)) $1" tool="dmsetup --noudevsync"
+	echo "$tool suspend --noflush --nolockfs gmmap-bad && $tool load gmmap-bad --table '$table' && $tool resume gmmap-bad"
+}
+BAD_COMMAND=$(bad error)
+REPAIR_COMMAND=$(bad "linear ${loops[1]} 0")
+export BAD_COMMAND REPAIR_COMMAND
 status=0
 "$out/slow_file" "$@" || status=$?
 exit "$status"
