@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-# make demo    what it is about, in a minute, from nothing
+# make demo    what it is about, in some minutes, from nothing; KERNEL=stable for the other kernel
 # make test    every test in its short form
 # make soak SCENARIO=NAME, make soak-list: the long forms
 # make vm, make vgpu, make kmod: only the test machine, the virtual GPU, the kernel module
+# make debug-kernel: a kernel with KASAN and lockdep for the test machine, and the module for it
 
 .DEFAULT_GOAL := vgpu
 
@@ -22,8 +23,16 @@ guest-programs: vm kmod
 	vm/root make -s -C selftests/lib
 	vm/root make -s -C examples
 
-demo: guest-programs
-	vm/run -- examples/demo.sh
+KERNEL ?= backports
+
+demo: guest-programs run-demo
+
+run-demo:
+	@vm/run -k $(KERNEL) --scratch ext4:1G --timeout 600 -- examples/demo.sh
+
+debug-kernel: vm
+	vm/build debug
+	$(MAKE) -C kmod debug
 
 test:
 	selftests/run
@@ -43,4 +52,4 @@ lint:
 clean:
 	rm -rf build/vgpu build/selftests build/examples build/bench build/tests build/kmod build/vgpu-tests build/lib
 
-.PHONY: vgpu vm kmod guest-programs demo test soak soak-list bench lint clean
+.PHONY: vgpu vm kmod guest-programs demo run-demo debug-kernel test soak soak-list bench lint clean
