@@ -168,6 +168,56 @@ void session_stat(struct session *session, uint64_t mapping_id, struct gmmap_sta
 	ksft_assert(!ret, "STAT: %s", strerror(-ret));
 }
 
+uint64_t session_populate(struct session *session, const struct gmmap_range *ranges, uint32_t count)
+{
+	struct gmmap_populate args = {
+		.size = sizeof(args),
+		.ranges = (uintptr_t)ranges,
+		.range_count = count,
+	};
+
+	ksft_assert(!ioctl(session->fd, GMMAP_IOC_POPULATE, &args), "POPULATE of %u ranges: %s",
+		    count, strerror(errno));
+	return args.populate_id;
+}
+
+static void profile(struct session *session, struct gmmap_profile *args)
+{
+	args->size = sizeof(*args);
+	ksft_assert(!ioctl(session->fd, GMMAP_IOC_PROFILE, args), "PROFILE %u: %s", args->op,
+		    strerror(errno));
+}
+
+void session_profile_start(struct session *session, uint32_t capacity, uint32_t flags)
+{
+	struct gmmap_profile args = {
+		.op = GMMAP_PROFILE_START,
+		.count = capacity,
+		.flags = flags,
+	};
+
+	profile(session, &args);
+}
+
+void session_profile_stop(struct session *session)
+{
+	struct gmmap_profile args = { .op = GMMAP_PROFILE_STOP };
+
+	profile(session, &args);
+}
+
+uint32_t session_profile_read(struct session *session, struct gmmap_touch *touches, uint32_t count)
+{
+	struct gmmap_profile args = {
+		.op = GMMAP_PROFILE_READ,
+		.touches = (uintptr_t)touches,
+		.count = count,
+	};
+
+	profile(session, &args);
+	return args.count;
+}
+
 void session_check_faults(struct session *session, const char *what)
 {
 	struct ksft_poll poll = ksft_poll_start(SETTLE_MS);
