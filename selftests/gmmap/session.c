@@ -168,24 +168,13 @@ void session_stat(struct session *session, uint64_t mapping_id, struct gmmap_sta
 	ksft_assert(!ret, "STAT: %s", strerror(-ret));
 }
 
-uint64_t session_populate(struct session *session, const struct gmmap_range *ranges, uint32_t count)
-{
-	struct gmmap_populate args = {
-		.size = sizeof(args),
-		.ranges = (uintptr_t)ranges,
-		.range_count = count,
-	};
-
-	ksft_assert(!ioctl(session->fd, GMMAP_IOC_POPULATE, &args), "POPULATE of %u ranges: %s",
-		    count, strerror(errno));
-	return args.populate_id;
-}
-
 static void profile(struct session *session, struct gmmap_profile *args)
 {
+	int ret;
+
 	args->size = sizeof(*args);
-	ksft_assert(!ioctl(session->fd, GMMAP_IOC_PROFILE, args), "PROFILE %u: %s", args->op,
-		    strerror(errno));
+	ret = request(session->fd, GMMAP_IOC_PROFILE, args);
+	ksft_assert(!ret, "PROFILE %u: %s", args->op, strerror(-ret));
 }
 
 void session_profile_start(struct session *session, uint32_t capacity, uint32_t flags)

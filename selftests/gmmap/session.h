@@ -53,8 +53,6 @@ bool session_read_record(struct session *session, struct gmmap_record *record,
 			 unsigned int limit_ms);
 int session_try_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat);
 void session_stat(struct session *session, uint64_t mapping_id, struct gmmap_stat *stat);
-/* Has ranges loaded in the background; returns the id. */
-uint64_t session_populate(struct session *session, const struct gmmap_range *ranges, uint32_t count);
 
 /* Records in which order granules are touched; flags: GMMAP_PROFILE_EXACT or 0. */
 void session_profile_start(struct session *session, uint32_t capacity, uint32_t flags);
