@@ -32,7 +32,10 @@ enum aql_type {
 #define SIGNAL_EVENT_ID		  0x18
 #define QUEUE_READ_DISPATCH_ID	  0x80 /* of amd_queue_t: what rptr_report_va points to */
 #define QUEUE_INACTIVE_SIGNAL	  0xc0
-#define ERROR_INVALID_PACKET	  0x20 /* in the inactive signal: not a packet to be executed */
+#define SIGNAL_START_TS		  0x20
+#define QUEUE_PROPERTIES	  0xb4
+#define QUEUE_ENABLE_PROFILING	  (1u << 3)
+#define QUEUE_USE_SCRATCH_ONCE	  (1u << 4)
 
 static uint64_t qword(const uint32_t *p, unsigned int dword)
 {
@@ -77,7 +80,7 @@ static void signal_notify(struct queue *q, const struct signal_event *event)
 }
 
 /* Consumes the packet; nothing is changed before everything that is to be changed is present. */
-static int complete(struct queue *q, uint64_t signal)
+static int complete_with_times(struct queue *q, uint64_t signal, const uint64_t times[2])
 {
 	static const uint16_t invalid = AQL_INVALID;
 	struct signal_event event = { 0 };
@@ -85,6 +88,8 @@ static int complete(struct queue *q, uint64_t signal)
 
 	if (!ret && signal)
 		ret = signal_prepare(q, signal, &event);
+	if (!ret && signal && times)
+		ret = queue_write(q, signal + SIGNAL_START_TS, times, 16);
 	if (ret)
 		return ret;
 	queue_write(q, packet_va(q), &invalid, sizeof(invalid));
@@ -101,27 +106,68 @@ static int complete(struct queue *q, uint64_t signal)
 	return STEP_DONE;
 }
 
+static int complete(struct queue *q, uint64_t signal)
+{
+	return complete_with_times(q, signal, NULL);
+}
+
 /*
  * The queue becomes inactive: the runtime learns it through amd_queue_t's inactive signal, whose
  * place the command processor knows from the address of read_dispatch_id.
  */
-static int refuse(struct queue *q, const char *why)
+static int deactivate(struct queue *q, int64_t code)
 {
 	uint64_t queue = q->rptr_report_va - QUEUE_READ_DISPATCH_ID, signal = 0;
-	int64_t code = ERROR_INVALID_PACKET;
 	struct signal_event event;
 	int ret = queue_read(q, queue + QUEUE_INACTIVE_SIGNAL, &signal, sizeof(signal));
 
 	if (!ret && signal)
 		ret = signal_prepare(q, signal, &event);
-	if (ret)
-		return ret;
-	error(q->dev, "%s: %s", q->name, why);
-	if (signal) {
+	if (!ret && signal) {
 		queue_write(q, signal + SIGNAL_VALUE, &code, sizeof(code));
 		signal_notify(q, &event);
 	}
+	return ret;
+}
+
+static int refuse_with(struct queue *q, int64_t code, const char *why)
+{
+	int ret = deactivate(q, code);
+
+	if (ret)
+		return ret;
+	error(q->dev, "%s: %s", q->name, why);
 	return STEP_HALT;
+}
+
+static int refuse(struct queue *q, const char *why)
+{
+	return refuse_with(q, SHADER_ERROR_PACKET, why);
+}
+
+/* Something that the runtime can help with: it does so and sets the signal to 0. */
+static int ask_runtime(struct queue *q, int64_t code)
+{
+	int ret = deactivate(q, code);
+
+	if (ret)
+		return ret;
+	q->inactive = true;
+	return STEP_POLL;
+}
+
+/* If it cannot help, the signal keeps another value. */
+static int await_runtime(struct queue *q)
+{
+	uint64_t queue = q->rptr_report_va - QUEUE_READ_DISPATCH_ID, signal = 0, value = 0;
+	int ret = queue_read(q, queue + QUEUE_INACTIVE_SIGNAL, &signal, sizeof(signal));
+
+	if (!ret && signal)
+		ret = queue_read(q, signal + SIGNAL_VALUE, &value, sizeof(value));
+	if (ret)
+		return ret;
+	q->inactive = value;
+	return value ? STEP_POLL : STEP_DONE;
 }
 
 static int signal_value(struct queue *q, uint64_t signal, int64_t *value)
@@ -203,12 +249,30 @@ static int vendor(struct queue *q, const uint32_t *p)
 
 static int kernel_dispatch(struct queue *q, const uint32_t *p)
 {
-	int ret;
+	struct shader_result result = { 0 };
+	uint32_t properties = 0;
+	int ret = q->inactive ? await_runtime(q) : STEP_DONE;
 
-	if (!q->dev->shader)
-		return refuse(q, "kernel dispatch refused: this device has no shader engine");
-	ret = q->dev->shader->dispatch(q, packet_va(q), p);
-	return ret ? ret : complete(q, qword(p, AQL_COMPLETION_DWORD));
+	if (ret)
+		return ret;
+	ret = shader_dispatch(q, packet_va(q), p, &result);
+	if (ret == STEP_HALT && result.error == SHADER_ERROR_SCRATCH)
+		return ask_runtime(q, result.error);
+	if (ret == STEP_HALT)
+		return refuse_with(q, result.error, result.why);
+	if (ret)
+		return ret;
+	ret = queue_read(q, q->rptr_report_va - QUEUE_READ_DISPATCH_ID + QUEUE_PROPERTIES,
+			 &properties, sizeof(properties));
+	if (!ret && result.reclaim && properties & QUEUE_USE_SCRATCH_ONCE)
+		return ask_runtime(q, SHADER_ERROR_RECLAIM);
+	if (!ret)
+		ret = complete_with_times(q, qword(p, AQL_COMPLETION_DWORD),
+					  properties & QUEUE_ENABLE_PROFILING ? result.times :
+									       NULL);
+	if (!ret)
+		shader_release(q);
+	return ret;
 }
 
 static int packet_execute(struct queue *q, const uint32_t *p)

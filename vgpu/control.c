@@ -87,7 +87,7 @@ void control_prepare(const struct control *control, struct pollfd fds[CONTROL_FD
 
 static void print_queue(FILE *out, const struct queue *q, const char *comma)
 {
-	static const char *const states[] = { "idle", "ready", "faulted", "polling", "halted" };
+	static const char *const states[] = { "idle", "ready", "faulted", "polling", "busy", "halted" };
 
 	fprintf(out,
 		"%s{\"name\":\"%s\",\"active\":%s,\"state\":\"%s\",\"vmid\":%u,\"packets\":%llu,"
@@ -147,7 +147,9 @@ void control_print_stats(struct vgpu *dev, FILE *out)
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		fprintf(out, "\"%s\":%llu,", counters[i].name,
 			(unsigned long long)counters[i].value);
-	fputs("\"queues\":[", out);
+	fputs("\"shader\":{", out);
+	shader_print_stats(dev, out);
+	fputs("},\"queues\":[", out);
 	print_queues(dev, out);
 	fputs("]}\n", out);
 }

@@ -17,6 +17,9 @@
 #define CP_HQD_IB_RPTR	 0xc964
 #define CP_HQD_IB_CNTL	 0xc968
 #define DOORBELL_RANGE	 0x0ffffffcu
+#define INITIATOR_ENABLE  1u
+#define INITIATOR_RESTORE 0x4000u
+#define STOP_POLL_NS	  1000000u /* besides what the shader engine tells */
 
 static uint32_t hqd_get(const struct hqd *hqd, uint32_t reg)
 {
@@ -80,6 +83,74 @@ static void save_ib(const struct queue *q, struct hqd *hqd)
 	hqd_set(hqd, CP_HQD_IB_BASE + 4, q->depth ? (uint32_t)(ib->va >> 32) : 0);
 }
 
+/*
+ * The MQD of a queue that CRIU restored still names the address of the dumped process's one
+ * (restore_mqd() copies it verbatim), so only a descriptor that is this queue's is used.
+ */
+static uint64_t own_mqd(struct vgpu *dev, const struct hqd *hqd)
+{
+	uint64_t mqd = hqd_get64(hqd, CP_MQD_BASE_ADDR) & GMC_VA_MASK;
+	uint32_t header, base[2];
+
+	if (!mqd)
+		return 0;
+	vgpu_read(dev, mqd, &header, sizeof(header));
+	vgpu_read(dev, mqd + 4 * (MQD_HQD_DWORD + HQD_INDEX(CP_HQD_PQ_BASE)), base, sizeof(base));
+	return header == MQD_HEADER && base[0] == hqd_get(hqd, CP_HQD_PQ_BASE) &&
+			       base[1] == hqd_get(hqd, CP_HQD_PQ_BASE_HI) ?
+		       mqd :
+		       0;
+}
+
+static struct shader_area save_area(const struct hqd *hqd, uint64_t mqd)
+{
+	uint64_t va = hqd_get64(hqd, CP_HQD_CTX_SAVE_BASE) & GMC_VA_MASK;
+
+	return (struct shader_area){
+		.mqd = mqd,
+		.stack_bytes = mqd && va ? hqd_get(hqd, CP_HQD_CNTL_STACK_SIZE) & ~3u : 0,
+		.va = va,
+		.bytes = mqd && va ? hqd_get(hqd, CP_HQD_CTX_SAVE_SIZE) : 0,
+	};
+}
+
+/* The dispatch that an AQL queue was in when it was stopped. */
+static void restore_dispatch(struct vgpu *dev, struct hqd *hqd)
+{
+	struct shader_progress *progress = &hqd->queue.resume.progress;
+	uint64_t mqd = own_mqd(dev, hqd);
+	uint32_t initiator = 0;
+
+	hqd->queue.resume = (struct shader_resume){ .area = save_area(hqd, mqd) };
+	if (!mqd)
+		return;
+	vgpu_read(dev, mqd + 4 * MQD_DISPATCH_INITIATOR, &initiator, sizeof(initiator));
+	if (!(initiator & INITIATOR_RESTORE))
+		return;
+	progress->active = true;
+	vgpu_read(dev, mqd + 4 * MQD_RESTART_X, progress->group, sizeof(progress->group));
+	vgpu_read(dev, mqd + 4 * MQD_START_CLOCK, &progress->start_clock, 8);
+	progress->stack_offset = hqd_get(hqd, CP_HQD_CNTL_STACK_OFFSET) & ~3u;
+	progress->area_end = hqd_get(hqd, CP_HQD_WG_STATE_OFFSET);
+}
+
+static void save_dispatch(struct vgpu *dev, struct hqd *hqd, uint64_t mqd,
+			  const struct shader_progress *progress)
+{
+	uint32_t initiator = progress->active ? INITIATOR_ENABLE | INITIATOR_RESTORE : 0;
+	uint32_t empty = hqd_get(hqd, CP_HQD_CNTL_STACK_SIZE);
+	bool waves = progress->active && hqd->queue.resume.area.bytes;
+
+	/* The control stack grows down: at its end it is empty. */
+	hqd_set(hqd, CP_HQD_CNTL_STACK_OFFSET, waves ? progress->stack_offset : empty);
+	hqd_set(hqd, CP_HQD_WG_STATE_OFFSET, waves ? progress->area_end : empty);
+	if (!mqd)
+		return;
+	vgpu_write(dev, mqd + 4 * MQD_DISPATCH_INITIATOR, &initiator, sizeof(initiator));
+	vgpu_write(dev, mqd + 4 * MQD_RESTART_X, progress->group, sizeof(progress->group));
+	vgpu_write(dev, mqd + 4 * MQD_START_CLOCK, &progress->start_clock, 8);
+}
+
 static void hqd_doorbell(struct hqd *hqd)
 {
 	uint32_t control = hqd_get(hqd, CP_HQD_PQ_DOORBELL);
@@ -113,50 +184,64 @@ static void hqd_start(struct hqd *hqd, uint64_t wptr_va)
 	hqd_set(hqd, CP_HQD_DEQUEUE_REQUEST, 0);
 	queue_start(q);
 	restore_ib(q, hqd);
+	if (aql)
+		restore_dispatch(q->dev, hqd);
 }
 
-/*
- * The MQD of a queue that CRIU restored still names the address of the dumped process's one
- * (restore_mqd() copies it verbatim), so only a descriptor that is this queue's is written.
- */
-static bool mqd_is_ours(struct vgpu *dev, const struct hqd *hqd, uint64_t mqd)
+static void hqd_stopping(struct vgpu *dev, struct hqd *hqd, enum shader_stop how)
 {
-	uint32_t header, base[2];
-
-	vgpu_read(dev, mqd, &header, sizeof(header));
-	vgpu_read(dev, mqd + 4 * (MQD_HQD_DWORD + HQD_INDEX(CP_HQD_PQ_BASE)), base, sizeof(base));
-	return header == MQD_HEADER && base[0] == hqd_get(hqd, CP_HQD_PQ_BASE) &&
-	       base[1] == hqd_get(hqd, CP_HQD_PQ_BASE_HI);
+	dev->cp.num_stopping += (how != SHADER_RUN) - (hqd->stopping != SHADER_RUN);
+	hqd->stopping = how;
 }
 
-void cp_unmap(struct vgpu *dev, struct hqd *hqd)
+bool cp_unmap(struct vgpu *dev, struct hqd *hqd, enum shader_stop how)
 {
+	struct shader_progress progress;
 	struct queue *q = &hqd->queue;
-	uint64_t mqd = hqd_get64(hqd, CP_MQD_BASE_ADDR) & GMC_VA_MASK;
+	uint64_t mqd;
 
 	if (!q->active)
-		return;
+		return true;
+	if (how > hqd->stopping)
+		hqd_stopping(dev, hqd, how);
+	if (!shader_stop(q, hqd->stopping, &q->resume.area, &progress))
+		return false;
+	if (!q->dispatch && q->resume.progress.active)
+		progress = q->resume.progress; /* it has not been looked at since it was restored */
+	hqd_stopping(dev, hqd, SHADER_RUN);
 	queue_stop(q);
 	hqd_set(hqd, CP_HQD_PQ_RPTR, (uint32_t)q->rptr);
 	hqd_set(hqd, CP_HQD_PQ_WPTR_LO, (uint32_t)q->wptr);
 	hqd_set(hqd, CP_HQD_PQ_WPTR_HI, (uint32_t)(q->wptr >> 32));
 	hqd_set(hqd, CP_HQD_ACTIVE, 0);
-	/* No waves: the control stack, which grows down, is empty. */
-	hqd_set(hqd, CP_HQD_CNTL_STACK_OFFSET, hqd_get(hqd, CP_HQD_CNTL_STACK_SIZE));
 	save_ib(q, hqd);
-	if (mqd && mqd_is_ours(dev, hqd, mqd))
+	mqd = own_mqd(dev, hqd);
+	save_dispatch(dev, hqd, mqd, &progress);
+	if (mqd)
 		vgpu_write(dev, mqd + 4 * MQD_HQD_DWORD, hqd->reg, sizeof(hqd->reg));
-	else if (mqd)
+	else
 		trace(dev, "mqd_stale", "\"queue\":\"%s\",\"mqd\":\"0x%llx\"", q->name,
-		      (unsigned long long)mqd);
+		      (unsigned long long)(hqd_get64(hqd, CP_MQD_BASE_ADDR) & GMC_VA_MASK));
 	/* gfx_v9_0_mqd_init() copies this register into the next MQD: an idle slot reads 0. */
 	hqd_set(hqd, CP_HQD_PQ_RPTR, 0);
+	return true;
+}
+
+uint64_t cp_poll(struct vgpu *dev)
+{
+	for (unsigned int i = 0; i < CP_SLOTS && dev->cp.num_stopping; i++) {
+		struct hqd *hqd = &dev->cp.slots[i];
+
+		if (hqd->stopping != SHADER_RUN)
+			cp_unmap(dev, hqd, hqd->stopping);
+	}
+	return dev->cp.num_stopping ? now_ns() + STOP_POLL_NS : UINT64_MAX;
 }
 
 void cp_map(struct vgpu *dev, struct hqd *hqd, uint64_t mqd, uint8_t vmid, uint32_t doorbell,
 	    uint64_t wptr_va)
 {
-	cp_unmap(dev, hqd);
+	cp_unmap(dev, hqd, SHADER_KILL);
 	vgpu_read(dev, mqd + 4 * MQD_HQD_DWORD, hqd->reg, sizeof(hqd->reg));
 	hqd_set(hqd, CP_MQD_BASE_ADDR, (uint32_t)mqd);
 	hqd_set(hqd, CP_MQD_BASE_ADDR_HI, (uint32_t)(mqd >> 32));
@@ -187,7 +272,7 @@ static void active_write(struct vgpu *dev, struct hqd *hqd, uint32_t value)
 	uint64_t poll = hqd_get64(hqd, CP_HQD_PQ_WPTR_POLL) & GMC_VA_MASK;
 
 	if (!(value & 1)) {
-		cp_unmap(dev, hqd);
+		cp_unmap(dev, hqd, SHADER_KILL);
 	} else if (!hqd->queue.active) {
 		/*
 		 * kgd_gfx_v9_hqd_load() only guesses the write pointer of a user queue and has the
@@ -195,6 +280,15 @@ static void active_write(struct vgpu *dev, struct hqd *hqd, uint32_t value)
 		 */
 		hqd_start(hqd, hqd_get(hqd, CP_HQD_VMID) & 0xf ? poll & ~3ULL : 0);
 	}
+}
+
+/* hqd_dequeue_request_type of amdgpu_amdkfd_gfx_v9.c. */
+static void dequeue_write(struct vgpu *dev, struct hqd *hqd, uint32_t value)
+{
+	static const enum shader_stop how[] = { SHADER_RUN, SHADER_DRAIN, SHADER_KILL, SHADER_SAVE };
+
+	if (value & 3)
+		cp_unmap(dev, hqd, how[value & 3]);
 }
 
 static void hqd_write(struct vgpu *dev, uint32_t reg, uint32_t value)
@@ -210,8 +304,7 @@ static void hqd_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 		active_write(dev, hqd, value);
 		return;
 	case CP_HQD_DEQUEUE_REQUEST:
-		if (value)
-			cp_unmap(dev, hqd);
+		dequeue_write(dev, hqd, value);
 		hqd_set(hqd, reg, 0);
 		return;
 	}
@@ -220,6 +313,50 @@ static void hqd_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 		hqd_doorbell(hqd);
 	if (hqd->queue.active && (reg == CP_HQD_PQ_WPTR_LO || reg == CP_HQD_PQ_WPTR_HI))
 		queue_set_wptr(&hqd->queue, hqd_get64(hqd, CP_HQD_PQ_WPTR_LO));
+}
+
+static struct cp_vmid *selected_vmid(struct vgpu *dev)
+{
+	return &dev->cp.vmid[GRBM_GFX_VMID(reg_get(dev, GRBM_GFX_CNTL))];
+}
+
+static uint32_t vmid_read(struct vgpu *dev, uint32_t reg)
+{
+	const struct cp_vmid *vm = selected_vmid(dev);
+
+	switch (reg) {
+	case SH_MEM_BASES:
+		return vm->sh_mem_bases;
+	case SH_MEM_CONFIG:
+		return vm->sh_mem_config;
+	case SQ_SHADER_TBA_LO:
+		return (uint32_t)vm->tba;
+	case SQ_SHADER_TBA_HI:
+		return (uint32_t)(vm->tba >> 32);
+	case SQ_SHADER_TMA_LO:
+		return (uint32_t)vm->tma;
+	default:
+		return (uint32_t)(vm->tma >> 32);
+	}
+}
+
+static void set_half(uint64_t *value, bool high, uint32_t half)
+{
+	*value = high ? (uint32_t)*value | (uint64_t)half << 32 : (*value >> 32) << 32 | half;
+}
+
+static void vmid_write(struct vgpu *dev, uint32_t reg, uint32_t value)
+{
+	struct cp_vmid *vm = selected_vmid(dev);
+
+	if (reg == SH_MEM_BASES)
+		vm->sh_mem_bases = value;
+	else if (reg == SH_MEM_CONFIG)
+		vm->sh_mem_config = value;
+	else if (reg <= SQ_SHADER_TBA_HI)
+		set_half(&vm->tba, reg == SQ_SHADER_TBA_HI, value);
+	else
+		set_half(&vm->tma, reg == SQ_SHADER_TMA_HI, value);
 }
 
 static void gfx_update(struct vgpu *dev)
@@ -273,6 +410,7 @@ static void int_status_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 }
 
 static const struct reg_handler hqd_regs = { hqd_read, hqd_write };
+static const struct reg_handler vmid_regs = { vmid_read, vmid_write };
 static const struct reg_handler gfx_regs = { .write = gfx_write };
 static const struct reg_handler gfx_wptr = { .write = gfx_wptr_write };
 static const struct reg_handler gfx_rptr = { .read = gfx_rptr_read };
@@ -304,6 +442,9 @@ void cp_init(struct vgpu *dev)
 	for (unsigned int i = 0; i < CP_SLOTS; i++)
 		slot_init(dev, i);
 	reg_hook(regs, &hqd_regs, CP_HQD_FIRST, CP_HQD_DWORDS, 4);
+	reg_hook(regs, &vmid_regs, SH_MEM_BASES, 1, 4);
+	reg_hook(regs, &vmid_regs, SH_MEM_CONFIG, 1, 4);
+	reg_hook(regs, &vmid_regs, SQ_SHADER_TBA_LO, 4, 4);
 	reg_hook(regs, &gfx_regs, CP_ME_CNTL, 1, 4);
 	reg_hook(regs, &gfx_regs, CP_RB0_BASE, 2, 4);
 	reg_hook(regs, &gfx_regs, CP_RB0_BASE_HI, 1, 4);
@@ -321,6 +462,8 @@ void cp_reset(struct vgpu *dev)
 	reg_set(dev, CP_ME_CNTL, CP_ME_HALT_MASK);
 	for (unsigned int i = 0; i < CP_SLOTS; i++) {
 		queue_stop(&dev->cp.slots[i].queue);
+		hqd_stopping(dev, &dev->cp.slots[i], SHADER_RUN);
 		memset(dev->cp.slots[i].reg, 0, sizeof(dev->cp.slots[i].reg));
 	}
+	memset(dev->cp.vmid, 0, sizeof(dev->cp.vmid));
 }

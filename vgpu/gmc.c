@@ -11,13 +11,6 @@
 #define FAULT_STATUS_MORE  1u
 #define FAULT_CNTL_CLEAR   1u
 
-struct walk {
-	uint64_t physical;
-	uint8_t shift; /* of the fragment around the address */
-	uint8_t access;
-	bool system;
-};
-
 static uint32_t hub_reg(const struct vgpu *dev, const struct hub *hub, int reg)
 {
 	return reg_get(dev, hub->regs + (uint32_t)reg);
@@ -37,24 +30,24 @@ static uint8_t pte_access(uint64_t pte)
 
 /* A valid leaf that maps 2^shift bytes around va; its address need not be aligned to them. */
 static enum gmc_status walk_leaf(uint64_t pte, uint64_t va, uint8_t shift, unsigned int access,
-				 struct walk *walk)
+				 struct gmc_page *leaf)
 {
 	uint8_t fragment = (uint8_t)(GMC_PAGE_SHIFT + PTE_FRAGMENT(pte));
 
 	if ((pte & (PTE_NORETRY_TF | PTE_ADDRESS)) == PTE_NORETRY_TF)
 		return GMC_NORETRY;
-	walk->access = pte_access(pte);
-	if (access & ~walk->access)
+	leaf->access = pte_access(pte);
+	if (access & ~leaf->access)
 		return GMC_RETRY;
-	walk->system = pte & PTE_SYSTEM;
-	walk->physical = (pte & PTE_ADDRESS) + (va & ((1ULL << shift) - 1));
-	walk->shift = shift;
+	leaf->system = pte & PTE_SYSTEM;
+	leaf->physical = (pte & PTE_ADDRESS) + (va & ((1ULL << shift) - 1));
+	leaf->shift = shift;
 	/*
 	 * Entries of one fragment are consecutive, so one of them tells where all are. Only page
 	 * table entries count here: a directory entry that is a leaf covers just its own range.
 	 */
 	if (shift == GMC_PAGE_SHIFT && fragment > shift)
-		walk->shift = fragment < 30 ? fragment : 30;
+		leaf->shift = fragment < 30 ? fragment : 30;
 	return GMC_OK;
 }
 
@@ -68,7 +61,7 @@ static enum gmc_status walk_absent(uint64_t entry, bool table)
 
 /* VMID 0: VRAM at its fixed place, and the flat GART table. */
 static enum gmc_status walk_vmid0(struct vgpu *dev, const struct hub *hub, uint64_t va,
-				  unsigned int access, struct walk *walk)
+				  unsigned int access, struct gmc_page *leaf)
 {
 	uint64_t page = va >> GMC_PAGE_SHIFT;
 	uint64_t start = hub_reg64(dev, hub, VM_CONTEXT_PT_START(0));
@@ -77,10 +70,10 @@ static enum gmc_status walk_vmid0(struct vgpu *dev, const struct hub *hub, uint6
 	uint64_t pte;
 
 	if (va >= GMC_VRAM_BASE && va - GMC_VRAM_BASE < dev->mem.vram_bytes) {
-		walk->physical = va - GMC_VRAM_BASE;
-		walk->access = GMC_READ | GMC_WRITE | GMC_EXEC;
-		walk->system = false;
-		walk->shift = GMC_VRAM_SHIFT;
+		leaf->physical = va - GMC_VRAM_BASE;
+		leaf->access = GMC_READ | GMC_WRITE | GMC_EXEC;
+		leaf->system = false;
+		leaf->shift = GMC_VRAM_SHIFT;
 		return GMC_OK;
 	}
 	if (!(hub_reg(dev, hub, VM_CONTEXT_CNTL(0)) & VM_CONTEXT_ENABLE) || page < start ||
@@ -88,13 +81,13 @@ static enum gmc_status walk_vmid0(struct vgpu *dev, const struct hub *hub, uint6
 		return GMC_NORETRY;
 	pte = mem_load64(&dev->mem, (base & PDE_ADDRESS) + (page - start) * 8, base & PTE_SYSTEM);
 	if (!(pte & PTE_VALID) ||
-	    walk_leaf(pte & ~(0x1fULL << 7), va, GMC_PAGE_SHIFT, access, walk) != GMC_OK)
+	    walk_leaf(pte & ~(0x1fULL << 7), va, GMC_PAGE_SHIFT, access, leaf) != GMC_OK)
 		return GMC_NORETRY;
 	return GMC_OK;
 }
 
 static enum gmc_status walk_tables(struct vgpu *dev, const struct hub *hub, uint8_t vmid,
-				   uint64_t va, unsigned int access, struct walk *walk)
+				   uint64_t va, unsigned int access, struct gmc_page *leaf)
 {
 	uint32_t cntl = hub_reg(dev, hub, VM_CONTEXT_CNTL(vmid));
 	uint64_t entry = hub_reg64(dev, hub, VM_CONTEXT_PT_BASE(vmid));
@@ -115,39 +108,49 @@ static enum gmc_status walk_tables(struct vgpu *dev, const struct hub *hub, uint
 		if (!(entry & PTE_VALID))
 			return walk_absent(entry, level == 0);
 		if (level == 0 || entry & PDE_PTE)
-			return walk_leaf(entry, va, shift, access, walk);
+			return walk_leaf(entry, va, shift, access, leaf);
 	}
+}
+
+enum gmc_status gmc_walk(struct vgpu *dev, const struct hub *hub, uint8_t vmid, uint64_t va,
+			 unsigned int access, struct gmc_page *page)
+{
+	enum gmc_status status;
+
+	va &= GMC_VA_MASK;
+	status = vmid ? walk_tables(dev, hub, vmid, va, access, page) :
+			walk_vmid0(dev, hub, va, access, page);
+	if (status == GMC_RETRY &&
+	    !(hub_reg(dev, hub, VM_CONTEXT_CNTL(vmid)) & VM_CONTEXT_RETRY))
+		return GMC_NORETRY;
+	return status;
 }
 
 enum gmc_status gmc_translate(struct vgpu *dev, struct hub *hub, uint8_t vmid, uint64_t va,
 			      unsigned int access, struct span *span)
 {
 	const struct tlb_entry *entry;
-	enum gmc_status status = GMC_OK;
-	struct walk walk;
+	enum gmc_status status;
+	struct gmc_page page;
 	uint64_t left;
 
 	va &= GMC_VA_MASK;
 	entry = dev->tlb ? tlb_lookup(&hub->tlb, vmid, va) : NULL;
 	if (entry && !(access & ~entry->access)) {
-		walk.shift = entry->shift;
-		walk.physical = entry->base + (va & ((1ULL << entry->shift) - 1));
-		walk.system = entry->system;
+		page.shift = entry->shift;
+		page.physical = entry->base + (va & ((1ULL << entry->shift) - 1));
+		page.system = entry->system;
 	} else {
-		status = vmid ? walk_tables(dev, hub, vmid, va, access, &walk) :
-				walk_vmid0(dev, hub, va, access, &walk);
-		if (status == GMC_RETRY &&
-		    !(hub_reg(dev, hub, VM_CONTEXT_CNTL(vmid)) & VM_CONTEXT_RETRY))
-			status = GMC_NORETRY;
+		status = gmc_walk(dev, hub, vmid, va, access, &page);
 		if (status != GMC_OK)
 			return status;
-		tlb_insert(&hub->tlb, vmid, va, walk.shift, walk.physical, walk.access,
-			   walk.system);
+		tlb_insert(&hub->tlb, vmid, va, page.shift, page.physical, page.access,
+			   page.system);
 	}
-	*span = mem_span(&dev->mem, walk.physical, walk.system, access & GMC_WRITE);
+	*span = mem_span(&dev->mem, page.physical, page.system, access & GMC_WRITE);
 	if (!span->bytes)
 		span->bytes = GMC_PAGE_BYTES - (va & (GMC_PAGE_BYTES - 1));
-	left = (1ULL << walk.shift) - (va & ((1ULL << walk.shift) - 1));
+	left = (1ULL << page.shift) - (va & ((1ULL << page.shift) - 1));
 	if (span->bytes > left)
 		span->bytes = left;
 	return GMC_OK;
@@ -195,9 +198,19 @@ void gmc_bind_vmid(struct vgpu *dev, uint8_t vmid, uint16_t pasid, uint64_t pt_b
 	}
 }
 
-void gmc_invalidate(struct vgpu *dev, struct hub *hub, uint32_t vmid_mask)
+/* Waves cache translations too; none of them is in an access to an old one afterwards. */
+static void flush(struct vgpu *dev, struct hub *hub, uint32_t vmid_mask)
 {
 	tlb_flush(&hub->tlb, vmid_mask);
+	if (hub != &dev->hubs[HUB_GFX])
+		return;
+	shader_pause(dev);
+	shader_continue(dev, vmid_mask);
+}
+
+void gmc_invalidate(struct vgpu *dev, struct hub *hub, uint32_t vmid_mask)
+{
+	flush(dev, hub, vmid_mask);
 	dev->stats.tlb_invalidations++;
 	trace(dev, "tlb_invalidate", "\"hub\":\"%s\",\"vmids\":\"0x%x\"", hub->name, vmid_mask);
 }
@@ -224,8 +237,8 @@ static struct hub *hub_of_reg(struct vgpu *dev, uint32_t reg)
 }
 
 /*
- * The model executes one thing at a time, so nothing is in flight on old translations when a
- * request arrives, and it can be acknowledged at once.
+ * Nothing is in flight on old translations afterwards: queues execute one thing at a time, and waves
+ * are waited for. So it can be acknowledged at once.
  */
 static void invalidate_req_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 {
@@ -269,7 +282,7 @@ static void pt_base_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 {
 	struct hub *hub = hub_of_reg(dev, reg);
 
-	tlb_flush(&hub->tlb, 1u << (reg - hub->regs - VM_CONTEXT_PT_BASE(0)) / 8);
+	flush(dev, hub, 1u << (reg - hub->regs - VM_CONTEXT_PT_BASE(0)) / 8);
 	reg_set(dev, reg, value);
 }
 
@@ -319,5 +332,5 @@ void gmc_reset(struct vgpu *dev)
 	reg_set(dev, MM_MC_VM_FB_LOCATION_BASE, first);
 	reg_set(dev, MM_MC_VM_FB_LOCATION_TOP, last);
 	for (int i = 0; i < NUM_HUBS; i++)
-		tlb_flush(&dev->hubs[i].tlb, 0xffff);
+		flush(dev, &dev->hubs[i], 0xffff);
 }

@@ -58,6 +58,14 @@ enum gmc_status {
 	GMC_PRT, /* partially resident texture: the same without a report */
 };
 
+/* What a page table entry says of an address. */
+struct gmc_page {
+	uint64_t physical; /* of the address itself */
+	uint8_t shift; /* of the fragment around it */
+	uint8_t access;
+	bool system;
+};
+
 void gmc_init(struct vgpu *dev);
 void gmc_reset(struct vgpu *dev);
 
@@ -67,6 +75,13 @@ void gmc_reset(struct vgpu *dev);
  */
 enum gmc_status gmc_translate(struct vgpu *dev, struct hub *hub, uint8_t vmid, uint64_t va,
 			      unsigned int access, struct span *span);
+
+/*
+ * Walks the page tables past the hub's translation cache. Shader threads may call it, as they may
+ * mem_span(), while nobody changes registers of the address space or ranges of memory.
+ */
+enum gmc_status gmc_walk(struct vgpu *dev, const struct hub *hub, uint8_t vmid, uint64_t va,
+			 unsigned int access, struct gmc_page *page);
 
 /* Latches a no-retry fault and raises its interrupt, if the interrupt handler is not behind. */
 void gmc_report_fault(struct vgpu *dev, struct hub *hub, uint8_t vmid, uint64_t va,

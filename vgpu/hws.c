@@ -20,6 +20,7 @@
 #define RUN_LIST_VALID	 (1u << 23)
 #define UNMAP_BY_DOORBELL 0
 #define UNMAP_BY_PASID	 1
+#define ACTION_RESET	 1
 #define ACTION_NO_UNMAP	 3
 
 int hws_set_resources(struct queue *q, const uint32_t *p, uint32_t n)
@@ -55,6 +56,8 @@ int hws_map_queues(struct queue *q, const uint32_t *p, uint32_t n)
 		error(q->dev, "%s: MAP_QUEUES of engine %u outside of a run list", q->name, engine);
 		return STEP_HALT;
 	}
+	if (!cp_unmap(q->dev, hqd, SHADER_SAVE))
+		return STEP_POLL;
 	forget_slot(&q->dev->hws, hqd);
 	cp_map(q->dev, hqd, address(p + 3) & GMC_VA_MASK, p[1] >> 8 & 0xf, p[2] & 0x0ffffffc,
 	       address(p + 5) & GMC_VA_MASK & ~3ULL);
@@ -71,24 +74,31 @@ static struct queue *mapped_queue(const struct hws_queue *queue)
 	return queue->hqd ? &queue->hqd->queue : queue->ring ? &queue->ring->queue : NULL;
 }
 
-static void unmap(struct vgpu *dev, struct hws_queue *queue)
+/* False if it still has waves. */
+static bool unmap(struct vgpu *dev, struct hws_queue *queue, enum shader_stop how)
 {
-	if (queue->hqd)
-		cp_unmap(dev, queue->hqd);
 	if (queue->ring)
 		sdma_unmap(dev, queue->ring, queue->mqd);
-	queue->hqd = NULL;
 	queue->ring = NULL;
+	if (queue->hqd && !cp_unmap(dev, queue->hqd, how))
+		return false;
+	queue->hqd = NULL;
+	return true;
 }
 
-static void unmap_all(struct vgpu *dev)
+static bool unmap_all(struct vgpu *dev, enum shader_stop how)
 {
 	struct hws *hws = &dev->hws;
+	bool done = true;
 
 	for (size_t i = 0; i < hws->num_queues; i++)
-		unmap(dev, &hws->queues[i]);
+		done &= unmap(dev, &hws->queues[i], how);
+	hws->stopping = !done;
+	if (!done)
+		return false;
 	for (size_t i = 0; i < hws->num_processes; i++)
 		hws->processes[i].vmid = 0;
+	return true;
 }
 
 static struct hqd *free_slot(struct vgpu *dev)
@@ -113,6 +123,7 @@ static bool get_vmid(struct vgpu *dev, struct hws_process *process)
 		if (hws->vmid_mask & ~used & 1u << vmid) {
 			process->vmid = vmid;
 			gmc_bind_vmid(dev, vmid, process->pasid, process->pt_base);
+			dev->cp.vmid[vmid] = process->vm;
 			return true;
 		}
 	}
@@ -176,9 +187,10 @@ uint64_t hws_poll(struct vgpu *dev, uint64_t now)
 	if (!hws->slice_ns)
 		return UINT64_MAX;
 	early = hws->slice_ns - hws->quantum_ns + IDLE_SLICE_NS;
-	if (now < hws->slice_ns && (now < early || !all_idle(hws)))
+	if (!hws->stopping && now < hws->slice_ns && (now < early || !all_idle(hws)))
 		return now < early ? early : hws->slice_ns;
-	unmap_all(dev);
+	if (!unmap_all(dev, SHADER_SAVE))
+		return UINT64_MAX; /* until the shader engine tells */
 	begin_slice(dev, now);
 	return 0; /* there are other queues to run now */
 }
@@ -189,6 +201,7 @@ static void forget(struct hws *hws)
 	hws->num_processes = 0;
 	hws->next = 0;
 	hws->slice_ns = 0;
+	hws->stopping = false;
 }
 
 static bool has_pasid(const struct hws *hws, const struct hws_queue *queue, uint32_t pasid)
@@ -202,69 +215,81 @@ static bool has_doorbell(const struct hws *hws, const struct hws_queue *queue, u
 	return queue->doorbell == doorbell;
 }
 
-/* Takes queues out of the run list. */
-static void drop(struct vgpu *dev,
+/* Takes queues out of the run list; false if some still have waves. */
+static bool drop(struct vgpu *dev, enum shader_stop how,
 		 bool (*has)(const struct hws *hws, const struct hws_queue *queue, uint32_t value),
 		 uint32_t value)
 {
 	struct hws *hws = &dev->hws;
+	bool done = true;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < hws->num_queues; i++) {
 		struct hws_queue *queue = &hws->queues[i];
+		bool gone = has(hws, queue, value);
 
-		if (has(hws, queue, value))
-			unmap(dev, queue);
-		else
+		if (gone && !unmap(dev, queue, how)) {
+			done = false;
+			gone = false;
+		}
+		if (!gone)
 			hws->queues[kept++] = *queue;
 	}
 	hws->num_queues = kept;
 	hws->next = 0;
+	return done;
 }
 
-static void unmap_pasid(struct vgpu *dev, uint16_t pasid)
+static bool unmap_pasid(struct vgpu *dev, enum shader_stop how, uint16_t pasid)
 {
 	struct hws *hws = &dev->hws;
 
-	drop(dev, has_pasid, pasid);
+	if (!drop(dev, how, has_pasid, pasid))
+		return false;
 	for (size_t i = 0; i < hws->num_processes; i++) {
 		if (hws->processes[i].pasid == pasid)
 			hws->processes[i].vmid = 0;
 	}
+	return true;
 }
 
-static void unmap_doorbell(struct vgpu *dev, uint32_t doorbell)
+static bool unmap_doorbell(struct vgpu *dev, enum shader_stop how, uint32_t doorbell)
 {
-	drop(dev, has_doorbell, doorbell);
+	bool done = drop(dev, how, has_doorbell, doorbell);
+
 	for (unsigned int i = 0; i < CP_SLOTS; i++) {
 		struct queue *q = &dev->cp.slots[i].queue;
 
 		if (q->active && q->doorbell_enabled && q->doorbell == doorbell)
-			cp_unmap(dev, &dev->cp.slots[i]);
+			done &= cp_unmap(dev, &dev->cp.slots[i], how);
 	}
+	return done;
 }
 
 int hws_unmap_queues(struct queue *q, const uint32_t *p, uint32_t n)
 {
 	struct vgpu *dev = q->dev;
 	uint32_t count = p[1] >> 29;
+	enum shader_stop how = (p[1] & 3) == ACTION_RESET ? SHADER_KILL : SHADER_SAVE;
+	bool done = true;
 
 	if ((p[1] & 3) == ACTION_NO_UNMAP)
 		return STEP_DONE;
 	switch (p[1] >> 4 & 3) {
 	case UNMAP_BY_DOORBELL:
 		for (uint32_t i = 0; i < count && 2 + i <= n; i++)
-			unmap_doorbell(dev, p[2 + i] & 0x0ffffffc);
+			done &= unmap_doorbell(dev, how, p[2 + i] & 0x0ffffffc);
 		break;
 	case UNMAP_BY_PASID:
-		unmap_pasid(dev, (uint16_t)p[2]);
+		done = unmap_pasid(dev, how, (uint16_t)p[2]);
 		break;
 	default: /* all of the run list; the kernel's own queues are static */
-		unmap_all(dev);
-		forget(&dev->hws);
+		done = unmap_all(dev, how);
+		if (done)
+			forget(&dev->hws);
 		break;
 	}
-	return STEP_DONE;
+	return done ? STEP_DONE : STEP_POLL;
 }
 
 int hws_query_status(struct queue *q, const uint32_t *p, uint32_t n)
@@ -294,7 +319,14 @@ static bool add_process(struct hws *hws, const uint32_t *p)
 	if (!grow((void **)&hws->processes, hws->num_processes, sizeof(*hws->processes)))
 		return false;
 	hws->processes[hws->num_processes++] = (struct hws_process){
-		.pasid = (uint16_t)p[1], .pt_base = address(p + 2),
+		.pasid = (uint16_t)p[1],
+		.pt_base = address(p + 2),
+		.vm = {
+			.sh_mem_bases = p[4],
+			.sh_mem_config = p[5],
+			.tba = address(p + 6),
+			.tma = address(p + 8),
+		},
 	};
 	hws->quantum_ns = quantum_ms ? quantum_ms * 1000000u : QUANTUM_NS;
 	return true;
@@ -351,7 +383,8 @@ int hws_run_list(struct queue *q, const uint32_t *p, uint32_t n)
 	uint32_t left = p[3] & (MAX_LIST_DWORDS - 1);
 
 	(void)n;
-	unmap_all(dev);
+	if (!unmap_all(dev, SHADER_SAVE))
+		return STEP_POLL;
 	forget(&dev->hws);
 	while (left && p[3] & RUN_LIST_VALID) {
 		uint32_t dwords = parse_packet(dev, va, left);

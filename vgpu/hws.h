@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cp.h"
+
 struct vgpu;
 struct queue;
 struct hqd;
@@ -26,6 +28,7 @@ struct hws_process {
 	uint16_t pasid;
 	uint8_t vmid; /* 0: has none now */
 	uint64_t pt_base;
+	struct cp_vmid vm;
 };
 
 struct hws_queue {
@@ -48,6 +51,7 @@ struct hws {
 	size_t next; /* queue that the next slice begins with */
 	uint64_t slice_ns; /* end of the current one; 0: everything is mapped */
 	uint64_t quantum_ns;
+	bool stopping; /* waves of queues that are to be unmapped are being taken away */
 };
 
 /* Packets; p[0] is the header, n the number of dwords behind it. They return enum step. */

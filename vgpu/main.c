@@ -27,6 +27,7 @@ struct options {
 	const char *firmware;
 	uint64_t vram_bytes;
 	uint64_t seed;
+	uint64_t shader_threads;
 };
 
 static volatile sig_atomic_t quit;
@@ -52,15 +53,23 @@ static int on_dma_map(void *opaque, uint64_t iova, uint64_t bytes, int fd, uint6
 		      bool writable)
 {
 	struct vgpu *dev = opaque;
+	int ret;
 
-	return mem_dma_map(&dev->mem, iova, bytes, fd, fd_offset, writable);
+	shader_pause(dev);
+	ret = mem_dma_map(&dev->mem, iova, bytes, fd, fd_offset, writable);
+	shader_continue(dev, UINT16_MAX);
+	return ret;
 }
 
 static int on_dma_unmap(void *opaque, uint64_t iova, uint64_t bytes)
 {
 	struct vgpu *dev = opaque;
+	int ret;
 
-	return mem_dma_unmap(&dev->mem, iova, bytes);
+	shader_pause(dev);
+	ret = mem_dma_unmap(&dev->mem, iova, bytes);
+	shader_continue(dev, UINT16_MAX);
+	return ret;
 }
 
 static int on_set_irq(void *opaque, unsigned int index, unsigned int vector, int eventfd)
@@ -144,32 +153,34 @@ static void wait_for_work(struct pollfd *fds, nfds_t count, uint64_t next_ns, co
 static void event_loop(struct vgpu *dev, struct vfio_user *vu, struct control *control,
 		       const sigset_t *mask)
 {
-	struct pollfd fds[1 + CONTROL_FDS];
+	struct pollfd fds[2 + CONTROL_FDS];
 
 	while (!quit) {
 		uint64_t next_ns = vgpu_run(dev);
 
 		fds[0] = (struct pollfd){ .fd = vfio_user_poll_fd(vu), .events = POLLIN };
+		fds[1] = (struct pollfd){ .fd = shader_fd(dev), .events = POLLIN };
 		if (control)
-			control_prepare(control, fds + 1);
-		wait_for_work(fds, control ? 1 + CONTROL_FDS : 1, next_ns, mask);
+			control_prepare(control, fds + 2);
+		wait_for_work(fds, control ? 2 + CONTROL_FDS : 2, next_ns, mask);
 		if (fds[0].revents && vfio_user_dispatch(vu) < 0)
 			vgpu_reset(dev);
 		if (control)
-			control_dispatch(control, dev, fds + 1);
+			control_dispatch(control, dev, fds + 2);
 	}
 }
 
 static void usage(FILE *out)
 {
 	fputs("usage: vgpu --socket PATH [--control PATH] [--vram SIZE] [--seed N] [--trace FILE]\n"
-	      "            [--stats FILE] [--set NAME=VALUE]...\n"
+	      "            [--stats FILE] [--shader-threads N] [--set NAME=VALUE]...\n"
 	      "       vgpu --firmware DIR\n"
 	      "A virtual AMD Instinct MI50 for QEMU's vfio-user-pci.\n"
 	      "  --socket PATH    where QEMU connects\n"
 	      "  --control PATH   where statistics are read and settings changed\n"
 	      "  --vram SIZE      256M to 8G, a power of two (1G)\n"
 	      "  --seed N         of the engines' scheduling (1)\n"
+	      "  --shader-threads N  that run waves (all of the host's processors but one)\n"
 	      "  --trace FILE     write events there, one JSON object a line\n"
 	      "  --stats FILE     write the counters there at the end\n"
 	      "  --firmware DIR   write the stub firmware files that the driver loads, and exit\n"
@@ -236,9 +247,12 @@ static void parse_options(int argc, char **argv, struct options *o, struct pendi
 			die("--vram", "not a size");
 		else if (!strcmp(name, "seed") && parse_size(value, &o->seed))
 			die("--seed", "not a number");
+		else if (!strcmp(name, "shader-threads") && parse_size(value, &o->shader_threads))
+			die("--shader-threads", "not a number");
 		else if (!strcmp(name, "set"))
 			*pending++ = (struct pending){ argv[i], NULL };
-		else if (strcmp(name, "vram") && strcmp(name, "seed"))
+		else if (strcmp(name, "vram") && strcmp(name, "seed") &&
+			 strcmp(name, "shader-threads"))
 			*pending++ = (struct pending){ name, value };
 	}
 }
@@ -305,7 +319,8 @@ int main(int argc, char **argv)
 	dev = calloc(1, sizeof(*dev));
 	if (!dev)
 		die("start", "out of memory");
-	check("VRAM", vgpu_init(dev, o.vram_bytes, o.seed));
+	check("VRAM", vgpu_init(dev, o.vram_bytes, o.seed,
+				(unsigned int)o.shader_threads));
 	apply_pending(dev, pending);
 	if (o.trace) {
 		dev->trace_file = fopen(o.trace, "we");

@@ -143,7 +143,7 @@ struct span mem_span(struct mem *mem, uint64_t address, bool system, bool write)
 {
 	struct span span = { .address = address, .system = system };
 	const struct dma_range *range;
-	size_t i = mem->last;
+	size_t i = __atomic_load_n(&mem->last, __ATOMIC_RELAXED);
 
 	if (!system) {
 		if (address < mem->vram_bytes) {
@@ -158,7 +158,7 @@ struct span mem_span(struct mem *mem, uint64_t address, bool system, bool write)
 	if (i == mem->num_ranges || mem->ranges[i].iova > address)
 		return span;
 	range = &mem->ranges[i];
-	mem->last = i;
+	__atomic_store_n(&mem->last, i, __ATOMIC_RELAXED);
 	if (write && !range->writable)
 		return span;
 	if (range->host)

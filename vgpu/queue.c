@@ -24,6 +24,7 @@ void queue_start(struct queue *q)
 {
 	q->depth = 0;
 	q->ib_done = false;
+	q->inactive = false;
 	q->progress = 0;
 	q->window_row = 0;
 	q->active = true;

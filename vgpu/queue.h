@@ -16,8 +16,10 @@
 
 #include "cam.h"
 #include "gmc.h"
+#include "shader.h"
 
 struct vgpu;
+struct dispatch;
 
 #define QUEUE_MAX	  512
 #define QUEUE_MAX_PACKET  65536 /* dwords */
@@ -31,13 +33,14 @@ enum queue_state {
 	QUEUE_READY,
 	QUEUE_FAULTED, /* until the CAM wakes it */
 	QUEUE_POLLING, /* until wake_ns, then it looks again */
+	QUEUE_BUSY, /* until the waves of its dispatch are through */
 	QUEUE_HALTED, /* met something that it cannot execute; only a stop ends this */
 };
 
 /* How a step ended. Negative values leave the packet unconsumed. */
 enum step {
 	STEP_DONE = 0,
-	STEP_PARKED = -1, /* on a fault */
+	STEP_PARKED = -1, /* on a fault, or for its waves */
 	STEP_POLL = -2, /* condition not met yet */
 	STEP_PART = -3, /* more of the same packet to do */
 	STEP_HALT = -4,
@@ -85,6 +88,9 @@ struct queue {
 	uint64_t progress; /* bytes of the current packet that are done */
 	uint64_t window_row; /* ... and rows, of a copy that has them */
 	bool ib_done; /* the buffer that an AQL packet called is through */
+	struct dispatch *dispatch; /* of the current AQL packet */
+	bool inactive; /* the runtime has been asked for something */
+	struct shader_resume resume;
 
 	enum queue_state state;
 	uint64_t wake_ns;

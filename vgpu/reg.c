@@ -32,7 +32,7 @@ uint32_t reg_read(struct vgpu *dev, uint32_t reg)
 	handler = dev->regs.handlers[dev->regs.handler[reg / 4]];
 	if (handler && handler->read)
 		return handler->read(dev, reg & ~3u);
-	return dev->regs.value[reg / 4];
+	return reg_get(dev, reg);
 }
 
 void reg_write(struct vgpu *dev, uint32_t reg, uint32_t value)
@@ -45,17 +45,18 @@ void reg_write(struct vgpu *dev, uint32_t reg, uint32_t value)
 	if (handler && handler->write)
 		handler->write(dev, reg & ~3u, value);
 	else
-		dev->regs.value[reg / 4] = value;
+		reg_set(dev, reg, value);
 }
 
+/* Shader threads read registers of the memory controller while others are written. */
 uint32_t reg_get(const struct vgpu *dev, uint32_t reg)
 {
-	return dev->regs.value[reg / 4];
+	return __atomic_load_n(&dev->regs.value[reg / 4], __ATOMIC_RELAXED);
 }
 
 void reg_set(struct vgpu *dev, uint32_t reg, uint32_t value)
 {
-	dev->regs.value[reg / 4] = value;
+	__atomic_store_n(&dev->regs.value[reg / 4], value, __ATOMIC_RELAXED);
 }
 
 uint64_t reg_get64(const struct vgpu *dev, uint32_t reg_lo, uint32_t reg_hi)

@@ -90,6 +90,14 @@
 #define GRBM_STATUS2		  0x8008
 #define GRBM_STATUS		  0x8010
 #define GRBM_GFX_CNTL		  0x8088
+#define SH_MEM_BASES		  0x8c28 /* these are banked by the VMID in GRBM_GFX_CNTL */
+#define SH_MEM_CONFIG		  0x8c34
+#define SQ_SHADER_TBA_LO	  0x8c70
+#define SQ_SHADER_TBA_HI	  0x8c74
+#define SQ_SHADER_TMA_LO	  0x8c78
+#define SQ_SHADER_TMA_HI	  0x8c7c
+#define GRBM_GFX_VMID(v)	  (((v) >> 4) & 0xf)
+#define SH_MEM_RETRY_DISABLE	  0x00001000u
 #define CP_ME_CNTL		  0x86d8
 #define CP_MEC_CNTL		  0x8234
 #define CP_RB0_BASE		  0xc100
@@ -126,13 +134,19 @@
 #define CP_HQD_PQ_DOORBELL	  0xc950
 #define CP_HQD_PQ_CONTROL	  0xc958
 #define CP_HQD_DEQUEUE_REQUEST	  0xc974
+#define CP_HQD_CTX_SAVE_BASE	  0xc9c0
 #define CP_HQD_CNTL_STACK_OFFSET  0xc9cc
 #define CP_HQD_CNTL_STACK_SIZE	  0xc9d0
+#define CP_HQD_WG_STATE_OFFSET	  0xc9d4
+#define CP_HQD_CTX_SAVE_SIZE	  0xc9d8
 #define CP_HQD_AQL_CONTROL	  0xc9e8
 #define CP_HQD_PQ_WPTR_LO	  0xc9ec
 #define CP_HQD_PQ_WPTR_HI	  0xc9f0
 #define CP_HQD_DOORBELL_ENABLE	  0x40000000u
 #define CP_HQD_QUEUE_SIZE(v)	  ((v) & 0x3f) /* log2 of dwords, less one */
+#define MQD_DISPATCH_INITIATOR	  1 /* dwords of a v9_mqd */
+#define MQD_RESTART_X		  28
+#define MQD_START_CLOCK		  88 /* cp_mqd_connect_start_time */
 #define MQD_HQD_DWORD		  128
 #define MQD_DOORBELL_ID0	  240 /* HIQ: doorbell of a queue that would not be preempted */
 

@@ -79,7 +79,9 @@ int setting_set(struct vgpu *dev, const char *name, const char *value)
 			return -EINVAL;
 		if (number > settings[i].max)
 			return -ERANGE;
-		*(uint64_t *)(void *)((char *)dev + settings[i].offset) = number;
+		/* Threads that run waves read some of them. */
+		__atomic_store_n((uint64_t *)(void *)((char *)dev + settings[i].offset), number,
+				 __ATOMIC_RELAXED);
 		cam_wake_full(dev); /* there may be more entries now */
 		return 0;
 	}

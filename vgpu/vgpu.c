@@ -25,7 +25,7 @@ uint64_t gpu_clock(const struct vgpu *dev)
 	return now_ns() / 10;
 }
 
-int vgpu_init(struct vgpu *dev, uint64_t vram_bytes, uint64_t seed)
+int vgpu_init(struct vgpu *dev, uint64_t vram_bytes, uint64_t seed, unsigned int threads)
 {
 	int ret;
 
@@ -33,6 +33,11 @@ int vgpu_init(struct vgpu *dev, uint64_t vram_bytes, uint64_t seed)
 	ret = mem_init(&dev->mem, vram_bytes);
 	if (ret)
 		return ret;
+	ret = shader_init(dev, threads);
+	if (ret) {
+		mem_fini(&dev->mem);
+		return ret;
+	}
 	dev->sched.random = seed ? seed : 1;
 	dev->inject.cam_entries = CAM_ENTRIES;
 	dev->tlb = 1;
@@ -51,6 +56,7 @@ void vgpu_fini(struct vgpu *dev)
 {
 	vgpu_reset(dev);
 	hws_reset(dev);
+	shader_fini(dev);
 	mem_fini(&dev->mem);
 }
 
@@ -58,6 +64,7 @@ void vgpu_reset(struct vgpu *dev)
 {
 	trace(dev, "reset", "\"queues\":%u", dev->sched.num_queues);
 	dev->inject.hang = 0; /* this is what a reset is for */
+	shader_reset(dev);
 	hws_reset(dev);
 	sdma_reset(dev);
 	cam_reset(dev);
@@ -169,13 +176,19 @@ int vgpu_region_write(struct vgpu *dev, unsigned int region, uint64_t offset, co
 
 uint64_t vgpu_run(struct vgpu *dev)
 {
+	uint64_t waves = shader_poll(dev, now_ns());
 	uint64_t next = sched_run(dev, RUN_BUDGET_NS);
 	uint64_t now = now_ns();
+	uint64_t stopping = cp_poll(dev);
 	/* After the queues, because those set these timers. */
 	uint64_t msi = ih_poll(dev, now), slice = hws_poll(dev, now);
 
 	if (msi < next)
 		next = msi;
+	if (waves < next)
+		next = waves;
+	if (stopping < next)
+		next = stopping;
 	return slice < next ? slice : next;
 }
 

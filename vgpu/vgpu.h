@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The device: one struct per engine, owned by the one thread that serves the client and runs the
- * queues. Nothing in here is locked.
+ * queues. Nothing in here is locked; the threads that run waves are shader/'s own affair.
  */
 #ifndef VGPU_VGPU_H
 #define VGPU_VGPU_H
@@ -55,14 +55,14 @@ struct vgpu {
 	struct link link;
 	struct inject inject;
 	struct vgpu_stats stats;
-	const struct shader_ops *shader; /* NULL: dispatches are refused */
+	struct shader *shader;
 	FILE *trace_file;
 	uint8_t rom[PCI_ROM_BYTES];
 	uint32_t packet[QUEUE_MAX_PACKET]; /* the one that is being executed */
 };
 
-/* -ENOMEM and what the kernel says of mapping the VRAM. */
-int vgpu_init(struct vgpu *dev, uint64_t vram_bytes, uint64_t seed);
+/* -ENOMEM and what the kernel says of mapping the VRAM. threads run waves; 0: as many as fit. */
+int vgpu_init(struct vgpu *dev, uint64_t vram_bytes, uint64_t seed, unsigned int threads);
 void vgpu_fini(struct vgpu *dev);
 /* Function level reset: registers and engines as after power-on; VRAM keeps its content. */
 void vgpu_reset(struct vgpu *dev);

@@ -58,7 +58,7 @@ static void create(void)
 
 	gpu = calloc(1, sizeof(*gpu));
 	require(gpu && fd >= 0 && !ftruncate(fd, GUEST_BYTES));
-	require(!vgpu_init(gpu, VRAM_BYTES, 1));
+	require(!vgpu_init(gpu, VRAM_BYTES, 1, 1));
 	require(!mem_dma_map(&gpu->mem, GUEST_BUS, GUEST_BYTES, fd, 0, true));
 	require(!mem_dma_map(&gpu->mem, GUEST_BUS + GUEST_BYTES, 4096, dup(gpu->mem.vram_fd), 0,
 			     false));

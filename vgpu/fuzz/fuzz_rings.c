@@ -247,7 +247,7 @@ static void create(void)
 
 	gpu = calloc(1, sizeof(*gpu));
 	require(gpu && fd >= 0 && !ftruncate(fd, GUEST_BYTES));
-	require(!vgpu_init(gpu, VRAM_BYTES, 1));
+	require(!vgpu_init(gpu, VRAM_BYTES, 1, 1));
 	require(!mem_dma_map(&gpu->mem, GUEST_BUS, GUEST_BYTES, fd, 0, true));
 	/* Memory that only the client reaches, and that it has just lost. */
 	require(!mem_dma_map(&gpu->mem, GUEST_BUS + GUEST_BYTES, 0x10000, -1, 0, true));

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* memfd_create */
 #include "device.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,6 +17,9 @@
 
 #define CLOCK_TICK_NS	   50u	       /* what a look at the clock takes */
 #define VRAM_FIRST	   (16u << 20) /* below: the tests' own */
+#define SHADER_THREADS	   2
+#define WAVES_MS	   60000
+#define WAVES_LOOK_MS	   5
 #define MAX_ROUNDS	   1000000u
 #define MQD_BYTES	   2048u
 #define MQD_HEADER	   0xc0310800u
@@ -48,6 +52,20 @@ void device_skip(uint64_t ns)
 	clock_ns += ns;
 }
 
+/* Waves run on threads, in real time: the clock stands still for them. */
+static bool wait_for_waves(struct device *d)
+{
+	struct pollfd fd = {.fd = shader_fd(d->gpu), .events = POLLIN};
+	unsigned int looks = 0;
+
+	while (shader_busy(d->gpu)) {
+		assert_true(looks++ < WAVES_MS / WAVES_LOOK_MS);
+		if (poll(&fd, 1, WAVES_LOOK_MS) == 1)
+			return true;
+	}
+	return poll(&fd, 1, 0) == 1;
+}
+
 bool device_run_for(struct device *d, uint64_t ns)
 {
 	uint64_t end = clock_ns + ns;
@@ -55,6 +73,8 @@ bool device_run_for(struct device *d, uint64_t ns)
 	for (unsigned int i = 0; i < MAX_ROUNDS && clock_ns < end; i++) {
 		uint64_t next = vgpu_run(d->gpu);
 
+		if (next && wait_for_waves(d))
+			continue;
 		if (next == UINT64_MAX)
 			return true;
 		if (next > clock_ns)
@@ -304,7 +324,7 @@ int device_setup(void **state)
 	int fd;
 
 	d->gpu = calloc(1, sizeof(*d->gpu));
-	assert_int_equal(vgpu_init(d->gpu, VRAM_BYTES, 1), 0);
+	assert_int_equal(vgpu_init(d->gpu, VRAM_BYTES, 1, SHADER_THREADS), 0);
 	d->guest_fd = memfd_create("guest", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(d->guest_fd, GUEST_BYTES), 0);
 	d->guest = mmap(NULL, GUEST_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, d->guest_fd, 0);
@@ -426,18 +446,12 @@ static void fill_mqd(struct ring *r, bool aql)
 	m[181] = aql;
 }
 
-void start_hqd(struct device *d, struct ring *r, unsigned int me, unsigned int pipe,
-	       unsigned int queue, uint8_t vmid, bool aql)
+void restart_hqd(struct ring *r, unsigned int me, unsigned int pipe, unsigned int queue)
 {
-	unsigned int index = ((me - 1) * CP_PIPES + pipe) * CP_QUEUES + queue;
-	const uint32_t *mqd;
+	struct device *d = r->d;
+	const uint32_t *mqd =
+		(const uint32_t *)(void *)(d->gpu->mem.vram + r->mqd - GMC_VRAM_BASE);
 
-	ring_memory(d, r, vmid, HQD_RING_DWORDS);
-	r->kind = aql ? QUEUE_AQL : QUEUE_PM4;
-	r->queue = &d->gpu->cp.slots[index].queue;
-	r->doorbell = vmid || me != 2 ? USER_DOORBELLS + index * 8 : KIQ_DOORBELL;
-	fill_mqd(r, aql);
-	mqd = (const uint32_t *)(void *)(d->gpu->mem.vram + r->mqd - GMC_VRAM_BASE);
 	select_hqd(d, me, pipe, queue);
 	/* kgd_gfx_v9_hqd_load(): all registers but ACTIVE in one go, then the start. */
 	for (uint32_t i = 0; i < 56; i++) {
@@ -446,6 +460,19 @@ void start_hqd(struct device *d, struct ring *r, unsigned int me, unsigned int p
 	}
 	reg_out(d, CP_HQD_ACTIVE, 1);
 	select_hqd(d, 0, 0, 0);
+}
+
+void start_hqd(struct device *d, struct ring *r, unsigned int me, unsigned int pipe,
+	       unsigned int queue, uint8_t vmid, bool aql)
+{
+	unsigned int index = ((me - 1) * CP_PIPES + pipe) * CP_QUEUES + queue;
+
+	ring_memory(d, r, vmid, HQD_RING_DWORDS);
+	r->kind = aql ? QUEUE_AQL : QUEUE_PM4;
+	r->queue = &d->gpu->cp.slots[index].queue;
+	r->doorbell = vmid || me != 2 ? USER_DOORBELLS + index * 8 : KIQ_DOORBELL;
+	fill_mqd(r, aql);
+	restart_hqd(r, me, pipe, queue);
 }
 
 void stop_hqd(struct device *d, unsigned int me, unsigned int pipe, unsigned int queue)

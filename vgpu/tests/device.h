@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../shader/engine.h"
 #include "../vgpu.h"
 
 #define VRAM_BYTES  (256ULL << 20)
@@ -124,6 +125,8 @@ void start_sdma(struct device *d, struct ring *r, unsigned int engine, unsigned 
 void stop_sdma(struct ring *r, unsigned int engine, unsigned int index);
 void start_hqd(struct device *d, struct ring *r, unsigned int me, unsigned int pipe,
 	       unsigned int queue, uint8_t vmid, bool aql);
+/* Loads it from its MQD, as after an eviction. */
+void restart_hqd(struct ring *r, unsigned int me, unsigned int pipe, unsigned int queue);
 void stop_hqd(struct device *d, unsigned int me, unsigned int pipe, unsigned int queue);
 void start_kiq(struct device *d, struct ring *r);
 void start_gfx(struct device *d, struct ring *r);

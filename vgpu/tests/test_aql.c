@@ -225,7 +225,7 @@ static void a_barrier_value_packet_compares(void **state)
 
 static void what_cannot_be_executed_makes_the_queue_inactive(void **state)
 {
-	static const uint32_t headers[] = {2, 4, 6, 3 << 16, 1 << 16};
+	static const uint32_t headers[] = {7, 4, 6, 3 << 16, 1 << 16};
 	struct device *d = *state;
 	struct buffer b = device_alloc(d, VMID, PAGE);
 	uint32_t dw[8];
