@@ -31,6 +31,7 @@ enum wave_event wave_run(struct wave *wave, unsigned int limit)
 	unsigned int environment = _mm_getcsr();
 	int event = WAVE_BUDGET;
 
+	wave->float_state = UINT32_MAX;
 	for (unsigned int i = 0; i < limit; i++) {
 		uint64_t pc = wave->pc;
 

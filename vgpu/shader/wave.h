@@ -117,6 +117,8 @@ struct wave {
 	uint32_t encoding[3]; /* of an illegal instruction */
 	const char *reason;   /* why it is illegal: a constant string */
 	uint64_t executed;    /* instructions, ever */
+
+	uint32_t float_state; /* wave_run()'s own: what the host's rounding is set to */
 };
 
 static inline uint64_t wave_s64(const struct wave *wave, unsigned int reg)
