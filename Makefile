@@ -17,6 +17,7 @@ kmod: vm
 	$(MAKE) -C kmod stable backports
 
 guest-programs: vm kmod
+	$(MAKE) -s -C kmod controls
 	vm/root make -s -C lib
 	vm/root make -s -C selftests/vgpu
 	vm/root make -s -C selftests/gmmap
