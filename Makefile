@@ -19,6 +19,7 @@ kmod: vm
 guest-programs: vm kmod
 	$(MAKE) -s -C kmod controls
 	vm/root make -s -C lib
+	vm/root make -s -C tools
 	vm/root make -s -C selftests/vgpu
 	vm/root make -s -C selftests/gmmap
 	vm/root make -s -C selftests/lib
@@ -51,6 +52,7 @@ lint:
 	selftests/lint
 
 clean:
-	rm -rf build/vgpu build/selftests build/examples build/bench build/tests build/kmod build/vgpu-tests build/lib
+	rm -rf build/vgpu build/selftests build/examples build/bench build/tests build/kmod build/vgpu-tests build/lib \
+		build/tools build/host build/store-tests
 
 .PHONY: vgpu vm kmod guest-programs demo run-demo debug-kernel test soak soak-list bench lint clean
