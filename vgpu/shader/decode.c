@@ -118,7 +118,7 @@ static void decode_vop(struct instruction *in, const uint32_t *words)
 {
 	unsigned int src0 = BITS(words[0], 8, 0);
 
-	in->d = (uint16_t)(BITS(words[0], 24, 17) + OPERAND_VGPR);
+	in->d = (uint16_t)(BITS(words[0], 24, 17) + (in->op->d == T_S32 ? 0 : OPERAND_VGPR));
 	if (in->encoding != ENC_VOP1)
 		in->src[1] = (uint16_t)(BITS(words[0], 16, 9) + OPERAND_VGPR);
 	if (in->encoding == ENC_VOPC || in->op->flags & VCC_OUT)

@@ -73,7 +73,7 @@ INLINE void store64(struct lanes *x, unsigned int lane, uint64_t value)
 #define V1(number, name, D, A, flags, ...) FUNCTION(name, D, A, NONE, NONE, flags, __VA_ARGS__)
 #define X1(number, name, D, A)
 #define V0(number, name)
-#define S1(number, name)
+#define S1(number, name, D, A)
 #include "isa/vop1.def"
 #undef V1
 #undef X1
@@ -158,7 +158,7 @@ INLINE bool class_f16(const struct lanes *x, uint32_t bits, uint32_t mask)
 #define V1(number, name, D, A, flags, ...)	 [number] = lanes_##name,
 #define X1(number, name, D, A)
 #define V0(number, name)
-#define S1(number, name)
+#define S1(number, name, D, A)
 #define V2(number, name, D, A, B, flags, ...)	 [number] = lanes_##name,
 #define V3(number, name, D, A, B, C, flags, ...) [number] = lanes_##name,
 #define VX(number, name)

@@ -49,7 +49,7 @@ static const struct opcode vop1[256] = {
 #define V0(number, name)		  OP(number, #name, 0, NONE, NONE, NONE, NONE)
 #define V1(number, name, D, A, flags, ...) OP(number, #name, flags, D, A, NONE, NONE)
 #define X1(number, name, D, A)		  OP(number, #name, REFUSED, D, A, NONE, NONE)
-#define S1(number, name)		  OP(number, #name, 0, U32, U32, NONE, NONE)
+#define S1(number, name, D, A)		  OP(number, #name, 0, D, A, NONE, NONE)
 #include "isa/vop1.def"
 };
 
