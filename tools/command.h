@@ -26,6 +26,8 @@ int command_run(const struct command *table, const char *prefix, int argc, char 
 
 /* Image commands that have a file of their own */
 int image_create(int argc, char **argv);
+int image_import(int argc, char **argv);
+int image_export(int argc, char **argv);
 int image_ls(int argc, char **argv);
 int image_show(int argc, char **argv);
 int image_verify(int argc, char **argv);

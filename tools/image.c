@@ -16,6 +16,11 @@ static const struct command commands[] = {
 	  "         [--pages FILE,address=A[,size=BYTES]]... [--file FILE]... [--threads "
 	  "N] " STORE_ARGUMENTS,
 	  "makes an image of files; FILE - is standard input", image_create },
+	{ "import", "NAME FOLDER [--base NAME]... [--threads N] " STORE_ARGUMENTS,
+	  "makes an image of a dump of CRIU, with or without its amdgpu plugin", image_import },
+	{ "export", "NAME --stock FOLDER | --object N [--require-verity] " STORE_ARGUMENTS,
+	  "gives the files that were imported, or the content of one object on standard output",
+	  image_export },
 	{ "ls", STORE_ARGUMENTS, "lists the images of the store", image_ls },
 	{ "show", "NAME " STORE_ARGUMENTS, "tells what is in an image", image_show },
 	{ "verify", "[NAME]... [--require-verity] [--threads N] " STORE_ARGUMENTS,

@@ -14,11 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import dump
+import steps
+
 REPO = Path(__file__).resolve().parents[2]
 PROGRAMS = REPO / "build/store-tests"
 GMMAP = REPO / "build/host/tools/gmmap"
 SEED = int(os.environ.get("STORE_SEED", "1"))
 CORRUPTIONS = int(os.environ.get("STORE_CORRUPTIONS", "300"))
+STEPS = int(os.environ.get("STORE_STEPS", "20"))
 FUZZ_SECONDS = int(os.environ.get("STORE_FUZZ_SECONDS", "5"))
 
 
@@ -181,6 +185,81 @@ def errors_name_the_remedy():
         expect(not list((store.path / "tmp").iterdir()), "something stayed in tmp/")
 
 
+def same_folders(one, other):
+    names = sorted(path.name for path in one.iterdir())
+    expect(names == sorted(path.name for path in other.iterdir()), f"{names}: other files")
+    for name in names:
+        a, b = one / name, other / name
+        expect(a.read_bytes() == b.read_bytes(), f"{name} differs")
+        if dump_mode_kept(name):
+            expect(a.stat().st_mode == b.stat().st_mode, f"{name} has another mode")
+
+
+def dump_mode_kept(name):
+    """CRIU makes all its files alike; those that were objects get the mode that CRIU gives."""
+    return "pages" not in name
+
+
+def import_and_export():
+    """What CRIU has dumped comes back the same, and shares what it has in common."""
+    with Store() as store:
+        rng = store.random
+        gpu, cpu = rng.randbytes(5 << 16), rng.randbytes(40 << 12)
+        for name, base in (("base", []), ("app", ["--base", "base"])):
+            dump.write_dump(store.dir / name, rng, gpu, cpu)
+            result = store.json("import", name, store.dir / name, *base)
+            store.gmmap("export", name, "--stock", store.dir / f"{name}.out")
+            same_folders(store.dir / name, store.dir / f"{name}.out")
+        expect(result["granules"]["stored_bytes"] == 1 << 16, "only the DRM BO is new")
+        expect(result["pages"]["stored_bytes"] == (3 + 4) << 12, "only a small BO and shared memory are new")
+        show = store.json("show", "app")
+        bos = [o for o in show["objects"] if o["kind"] == "kfd-bo"]
+        expect([(bo["index"], bo["gpu_id"], bo["bytes"]) for bo in bos] ==
+               [(0, 0x1234, 5 << 16), (2, 0x1234, 3 << 12), (3, 0xabcd, 1 << 17)], f"BOs: {bos}")
+        expect(show["processes"] == 3, "processes")
+        content = subprocess.run([GMMAP, "image", "export", "app", "--object",
+                                  str(show["objects"].index(bos[0])), "--store", store.path],
+                                 capture_output=True, check=True).stdout
+        expect(content == gpu, "export --object")
+        expect(store.json("verify")["damaged"] == 0, "verify")
+
+
+def broken_dumps_are_refused():
+    """A dump that is not whole makes no image, and the error names the file."""
+    with Store() as store:
+        folder = store.dir / "dump"
+
+        def refuse(words, change):
+            subprocess.run(["rm", "-rf", folder], check=True)
+            dump.write_dump(folder, store.random)
+            change()
+            out = store.gmmap("import", "image", folder, status=1)
+            expect(words in out, f"{words}: {out}")
+
+        def cut(name, size):
+            return lambda: os.truncate(folder / name, size)
+
+        refuse("no dump of CRIU", lambda: (folder / "inventory.img").unlink())
+        refuse("pages-1.img", cut("pages-1.img", 5 << 12))
+        refuse("pages-2.img, which is missing", lambda: (folder / "pages-2.img").unlink())
+        refuse("pagemap-10.img: damaged", cut("pagemap-10.img", 30))
+        refuse("amdgpu-kfd-5.img: damaged", cut("amdgpu-kfd-5.img", 50))
+        refuse("amdgpu-kfd-5.img", lambda: (folder / "amdgpu-kfd-5.img").unlink())
+        refuse("ends before BO 2", cut("amdgpu-pages-5-1234.img", 8 + (5 << 16)))
+        refuse("shorter than its header", cut("amdgpu-pages-5-abcd.img", 7))
+        refuse("of no BO", lambda: os.truncate(folder / "amdgpu-pages-5-abcd.img", 1 << 18))
+        refuse("parent", lambda: (folder / "parent").symlink_to("/tmp"))
+        refuse("not a regular file", lambda: (folder / "sub").mkdir())
+        refuse("another dump", lambda: (folder / "pagemap-11.img").write_bytes(
+            dump.pagemap(2, [(0x1000, 1, dump.PARENT)])))
+        expect(not list((store.path / "images").iterdir()), "an image came")
+        expect(not list((store.path / "tmp").iterdir()), "something stayed in tmp/")
+        dump.write_dump(store.dir / "good", store.random)
+        store.gmmap("import", "image", store.dir / "good")
+        out = store.gmmap("export", "image", "--stock", store.dir, status=1)
+        expect("new folder" in out, out)
+
+
 def corrupt(store, rng, files):
     """Damages the store in a random way; returns what was done and how to undo it."""
     path = rng.choice(files)
@@ -232,6 +311,73 @@ def verify_finds_every_corruption():
         return f"{CORRUPTIONS} corruptions found, seed {SEED}"
 
 
+def store_commands(store):
+    """Commands that change a store, on one that has images, garbage, and the remains of a writer."""
+    sample(store, "base")
+    sample(store, "old", "base")
+    store.gmmap("rm", "old")
+    (store.path / "tmp/0123456789abcdef/image").mkdir(parents=True)
+    (store.path / "tmp/0123456789abcdef/pages").write_bytes(b"unfinished")
+    dump.write_dump(store.dir / "dump", store.random)
+    gpu = store.file("new", store.bytes(3 << 16) + (store.dir / "gpu").read_bytes())
+    end = ["--store", store.path]
+    return {
+        "create": [GMMAP, "image", "create", "new", "--base", "base", "--threads", "1", "--bo", gpu,
+                   "--file", store.dir / "inventory.img", *end],
+        "import": [GMMAP, "image", "import", "new", store.dir / "dump", "--base", "base",
+                   "--threads", "1", *end],
+        "rm": [GMMAP, "image", "rm", "base", *end],
+        "gc": [GMMAP, "image", "gc", *end],
+    }
+
+
+def check_store(store, what, verb, status):
+    """An image is whole or it is not there; nothing that an image needs is lost."""
+    names = [image["name"] for image in store.json("ls")]
+    verified = store.json("verify")
+    expect(verified["damaged"] == 0, f"{what}: {verified}")
+    if verb == "rm":
+        expect(names in ([], ["base"]), f"{what}: {names}")
+    elif verb == "gc":
+        expect(names == ["base"], f"{what}: {names}")
+    else:
+        expect(names in (["base"], ["base", "new"]), f"{what}: {names}")
+        # Only syncing the folder and clearing up come after the image is in place.
+        expect(status != 0 or "new" in names, f"{what}: success, but no image")
+    store.gmmap("gc")
+    expect(not list((store.path / "tmp").iterdir()), f"{what}: gc left something in tmp/")
+    verified = store.json("verify")
+    expect(verified["damaged"] == 0 and verified["images"] == len(names), f"{what}, gc: {verified}")
+
+
+def stop_everywhere(how, allowed):
+    with Store() as store:
+        commands_by_verb = store_commands(store)
+        copies = steps.Copies(store.path, store.dir / "begin")
+        everything = []
+        for verb, command in commands_by_verb.items():
+            everything += [(verb, step) for step in steps.list_steps(command)]
+            copies.restore()
+        chosen = store.random.sample(everything, min(STEPS, len(everything)))
+        for verb, step in chosen:
+            status = steps.stop_at(commands_by_verb[verb], step, how)
+            what = f"{verb}, {how} at {step[0]} {step[1]}"
+            expect(status in allowed, f"{what}: exit status {status}")
+            check_store(store, what, verb, status)
+            copies.restore()
+        return f"{len(chosen)} of {len(everything)} steps, seed {SEED}"
+
+
+def killed_at_every_step():
+    """kill -9 at the system calls by which create, import, rm and gc change the store."""
+    return stop_everywhere("signal=KILL", (137, -9))
+
+
+def no_space_at_every_step():
+    """The same calls fail with ENOSPC: the command fails, and leaves the store as it was."""
+    return stop_everywhere("error=ENOSPC", (0, 1))
+
+
 def fuzz():
     """The reader on any bytes, begun with real images."""
     with Store() as store:
@@ -253,7 +399,8 @@ def fuzz():
 
 
 SCENARIOS = [test_programs, commands, sharing, digests_are_those_of_fsverity,
-             errors_name_the_remedy, verify_finds_every_corruption, fuzz]
+             errors_name_the_remedy, import_and_export, broken_dumps_are_refused, killed_at_every_step,
+             no_space_at_every_step, verify_finds_every_corruption, fuzz]
 
 
 def main():
