@@ -9,7 +9,6 @@
 #include "hsa.h"
 #include "ksft.h"
 #include "pattern.h"
-#include "shader.h"
 
 #define BARRIER_COUNT 500 /* more than the queue has packets */
 #define QUEUE_PACKETS 64
@@ -35,36 +34,11 @@ static void copies_of(const struct hsa *hsa, size_t bytes, bool within_device)
 	hsa_amd_memory_pool_free(out);
 }
 
-/* Exits with KSFT_PASS if the GPU runs kernels. Not in the caller, which is to use the runtime. */
-static void probe_shader(unsigned int index)
-{
-	struct queue queue;
-	struct kfd kfd;
-
-	(void)index;
-	kfd_open(&kfd);
-	queue_create(&queue, &kfd, QUEUE_AQL);
-	if (kfd.gpu.gfx_target_version == SHADER_GFX_TARGET_VERSION &&
-	    !shader_dispatch(&queue).stored)
-		_exit(KSFT_FAIL);
-}
-
-static bool gpu_runs_kernels(void)
-{
-	struct process process = process_start(probe_shader, 0);
-	int status = process_wait(&process, 60000);
-
-	ksft_assert(status != PROCESS_TIMEOUT, "a process with one dispatch does not end");
-	return WIFEXITED(status) && WEXITSTATUS(status) == KSFT_PASS;
-}
-
 /* From 1 MiB on, the runtime copies within the device by a kernel, not by SDMA. */
 static void large_copy_within_the_device(void)
 {
 	struct hsa hsa;
 
-	if (!gpu_runs_kernels())
-		ksft_skip("the GPU has no shader engine");
 	hsa_open(&hsa);
 	copies_of(&hsa, (16 << 20) + 3, true);
 	hsa_check(hsa_shut_down(), "hsa_shut_down");

@@ -5,7 +5,7 @@
 
 #include "ksft.h"
 
-#define DISPATCH_MS     3000 /* a kernel of seven instructions */
+#define DISPATCH_MS     30000/* a kernel of seven instructions */
 #define DISPATCH_RESULT 0x600dc0deu
 #define IMAGE_BYTES     4096
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One kernel dispatch, to see whether the GPU has a shader engine. */
+/* One kernel dispatch. */
 #ifndef SELFTESTS_SHADER_H
 #define SELFTESTS_SHADER_H
 

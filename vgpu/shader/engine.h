@@ -194,13 +194,8 @@ struct shader {
 };
 
 /* engine.c */
-bool shader_start(struct shader *shader); /* its threads; false: there is none */
 void shader_notify(struct shader *shader); /* the main thread is to poll */
 void shader_news(struct shader *shader); /* under the lock: there may be work for a worker */
-/* Under the lock: the group may go on. */
-void group_ready(struct group *group);
-/* Under the lock, main thread: the unit gets its answer. */
-void unit_answer(struct unit *unit);
 static inline struct unit *wave_unit(const struct wave *wave)
 {
 	return wave->context;
@@ -223,8 +218,13 @@ bool scratch_take(struct dispatch *dispatch, struct unit *unit, int slot);
 
 /* translate.c */
 extern const struct wave_memory shader_memory;
-void worker_enter(struct worker *worker);
-void worker_leave(struct worker *worker);
+
+/* worker.c; main thread */
+bool shader_start(struct shader *shader); /* the threads; false: there is none */
+/* Under the lock: the group may go on. */
+void group_ready(struct group *group);
+/* Under the lock: the unit gets its answer. */
+void unit_answer(struct unit *unit);
 
 /* fault.c; main thread */
 void fault_wait(struct shader *shader, struct unit *unit, uint64_t now_ns);

@@ -13,69 +13,6 @@
 #define LARGE_SHIFT 21u
 #define VMID_SHIFT  56u /* above the page number in a tag */
 
-void worker_enter(struct worker *worker)
-{
-	struct shader *shader = worker->shader;
-
-	for (;;) {
-		__atomic_fetch_add(&worker->section, 1, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&shader->paused, __ATOMIC_SEQ_CST))
-			return;
-		__atomic_fetch_add(&worker->section, 1, __ATOMIC_SEQ_CST);
-		pthread_mutex_lock(&shader->lock);
-		pthread_cond_broadcast(&shader->quiet);
-		while (shader->paused)
-			pthread_cond_wait(&shader->work, &shader->lock);
-		pthread_mutex_unlock(&shader->lock);
-	}
-}
-
-void worker_leave(struct worker *worker)
-{
-	struct shader *shader = worker->shader;
-
-	__atomic_fetch_add(&worker->section, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&shader->paused, __ATOMIC_SEQ_CST))
-		return;
-	pthread_mutex_lock(&shader->lock);
-	pthread_cond_broadcast(&shader->quiet);
-	pthread_mutex_unlock(&shader->lock);
-}
-
-void shader_pause(struct vgpu *dev)
-{
-	struct shader *shader = dev->shader;
-
-	pthread_mutex_lock(&shader->lock);
-	__atomic_store_n(&shader->paused, 1, __ATOMIC_SEQ_CST);
-	for (unsigned int i = 0; i < shader->num_workers; i++) {
-		while (__atomic_load_n(&shader->workers[i]->section, __ATOMIC_SEQ_CST) & 1)
-			pthread_cond_wait(&shader->quiet, &shader->lock);
-	}
-	pthread_mutex_unlock(&shader->lock);
-}
-
-void shader_continue(struct vgpu *dev, uint32_t vmid_mask)
-{
-	struct shader *shader = dev->shader;
-
-	for (unsigned int vmid = 0; vmid < GMC_NUM_VMIDS; vmid++) {
-		if (vmid_mask & 1u << vmid) {
-			shader->generation[vmid]++;
-			__atomic_fetch_add(&shader->code_epoch[vmid], 1, __ATOMIC_SEQ_CST);
-		}
-	}
-	pthread_mutex_lock(&shader->lock);
-	__atomic_store_n(&shader->paused, 0, __ATOMIC_SEQ_CST);
-	pthread_cond_broadcast(&shader->work);
-	pthread_mutex_unlock(&shader->lock);
-}
-
-void shader_code_changed(struct vgpu *dev, uint8_t vmid)
-{
-	__atomic_fetch_add(&dev->shader->code_epoch[vmid], 1, __ATOMIC_SEQ_CST);
-}
-
 static struct translation *translation_slot(struct worker *worker, unsigned int shift, uint64_t va)
 {
 	uint64_t page = va >> shift;

@@ -22,6 +22,7 @@
 #define WAVES_LOOK_MS	   5
 #define MAX_ROUNDS	   1000000u
 #define MQD_BYTES	   2048u
+#define PAGE_AND_STACK	   (GMC_PAGE_BYTES + HQD_STACK_BYTES) /* an MQD and what is behind it */
 #define MQD_HEADER	   0xc0310800u
 #define HQD_RING_DWORDS	   4096u
 #define USER_DOORBELLS	   0x4000u
@@ -425,7 +426,7 @@ void select_hqd(struct device *d, unsigned int me, unsigned int pipe, unsigned i
 /* The MQD of an HQD, as gfx_v9_0_mqd_init() and init_mqd() of kfd_mqd_manager_v9.c fill it. */
 static void fill_mqd(struct ring *r, bool aql)
 {
-	struct buffer mqd = device_alloc(r->d, 0, MQD_BYTES);
+	struct buffer mqd = device_alloc(r->d, 0, PAGE_AND_STACK);
 	uint32_t *m = mqd.u32;
 
 	r->mqd = mqd.va;

@@ -25,6 +25,8 @@
 #define HOLE_VA	    0x555000000000ULL /* nothing is ever mapped here */
 #define RUN_NS	    50000000u /* device_run(): long enough for everything that is not stuck */
 
+#define HQD_STACK_BYTES 0x3000u /* there is room for a control stack behind each MQD */
+
 /* Entries of page tables as amdgpu writes them. */
 #define PTE_RW	     (PTE_VALID | PTE_READABLE | PTE_WRITEABLE)
 #define PTE_GUEST    (PTE_RW | PTE_SYSTEM)
