@@ -47,6 +47,7 @@ soak-list:
 
 bench: vgpu
 	bench/vgpu/run
+	bench/shader/run
 
 lint:
 	selftests/lint

@@ -55,8 +55,11 @@ INLINE double double_of_half(uint32_t half, uint32_t flush)
 	return as_double(bits | sign);
 }
 
-/* Rounds in the host's mode. overflow: 1 if what is too large becomes the largest finite number. */
-INLINE uint32_t half_of_double(double value, uint32_t flush, uint32_t overflow)
+/*
+ * Rounds in the host's mode, which mode says too. What is too large becomes infinite, or the largest
+ * finite number if rounding goes towards it.
+ */
+INLINE uint32_t half_of_double(double value, uint32_t flush, uint32_t mode)
 {
 	uint64_t bits = double_bits(value), sign = bits >> 48 & 0x8000;
 	int64_t exponent = (int64_t)(bits >> 52 & 2047);
@@ -69,14 +72,11 @@ INLINE uint32_t half_of_double(double value, uint32_t flush, uint32_t overflow)
 	uint64_t normal = ((re - 1008) << 10 | (r >> 42 & 0x3ff));
 	uint64_t tiny = (uint64_t)(int64_t)(as_double(r) * 0x1p24);
 	uint64_t result = re < 1009 ? (flush ? 0 : tiny) : normal;
+	uint32_t rounding = MODE_ROUND_64(mode);
+	bool finite = (mode & MODE_FP16_OVFL) != 0 || rounding == 3 || rounding == (sign ? 1 : 2);
 
-	/* Which overflow is infinite depends on the rounding mode: a larger number shows it. */
-	if (re >= 1039) {
-		double infinite = (double)((float)(sign ? -3e38 : 3e38) * 2.0f);
-		uint64_t finite = (double_bits(infinite) & 0x7ff0000000000000) != 0x7ff0000000000000;
-
-		result = exponent == 2047 ? 0x7c00 : (finite | overflow) ? 0x7bff : 0x7c00;
-	}
+	if (re >= 1039)
+		result = exponent == 2047 || !finite ? 0x7c00 : 0x7bff;
 	if (value != value)
 		result = 0x7e00 | (bits >> 42 & 0x3ff);
 	return (uint32_t)(result | sign);
@@ -99,7 +99,7 @@ INLINE double half_in(const struct lanes *x, uint32_t bits)
 
 INLINE uint32_t half(const struct lanes *x, double value)
 {
-	return half_of_double(value, half_flush_out(x), (x->mode & MODE_FP16_OVFL) != 0);
+	return half_of_double(value, half_flush_out(x), x->mode);
 }
 
 #endif
