@@ -20,9 +20,11 @@ guest-programs: vm kmod
 	$(MAKE) -s -C kmod controls
 	vm/root make -s -C lib
 	vm/root make -s -C tools
+	vm/root make -s -C criu
 	vm/root make -s -C selftests/vgpu
 	vm/root make -s -C selftests/gmmap
 	vm/root make -s -C selftests/lib
+	vm/root make -s -C selftests/criu
 	vm/root make -s -C examples
 
 KERNEL ?= backports
@@ -54,6 +56,6 @@ lint:
 
 clean:
 	rm -rf build/vgpu build/selftests build/examples build/bench build/tests build/kmod build/vgpu-tests build/lib \
-		build/tools build/host build/store-tests
+		build/tools build/host build/store-tests build/criu
 
 .PHONY: vgpu vm kmod guest-programs demo run-demo debug-kernel test soak soak-list bench lint clean
