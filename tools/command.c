@@ -54,7 +54,7 @@ int command_run(const struct command *table, const char *prefix, int argc, char 
 	for (const struct command *command = table; command->name; command++) {
 		if (strcmp(command->name, argv[1]))
 			continue;
-		for (int i = 2; i < argc && command->run != image_main; i++) {
+		for (int i = 2; i < argc && strcmp(command->arguments, COMMANDS_FOLLOW); i++) {
 			if (strcmp(argv[i], "--help") && strcmp(argv[i], "-h"))
 				continue;
 			printf("usage: %s %s %s\n\n%s\n", prefix, command->name, command->arguments,

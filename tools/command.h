@@ -14,6 +14,9 @@ enum command_status {
 	COMMAND_USAGE = 2,
 };
 
+/* Arguments of a command that has commands of its own, which take --help. */
+#define COMMANDS_FOLLOW "COMMAND ..."
+
 struct command {
 	const char *name;
 	const char *arguments;
@@ -28,6 +31,8 @@ int command_run(const struct command *table, const char *prefix, int argc, char 
 int image_create(int argc, char **argv);
 int image_import(int argc, char **argv);
 int image_export(int argc, char **argv);
+int image_diff(int argc, char **argv);
+int profile_main(int argc, char **argv);
 int image_ls(int argc, char **argv);
 int image_show(int argc, char **argv);
 int image_verify(int argc, char **argv);
@@ -35,6 +40,8 @@ int image_verity(int argc, char **argv);
 int image_rm(int argc, char **argv);
 int image_gc(int argc, char **argv);
 int image_main(int argc, char **argv);
+/* Draws images, or all, into a file. */
+int show_sharing(const char *store, const char *path, char **names, size_t count);
 
 /* The options that all image commands have: --store and --json. */
 #define STORE_OPTIONS                                                                  \

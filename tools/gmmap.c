@@ -2,7 +2,7 @@
 #include "command.h"
 
 static const struct command commands[] = {
-	{ "image", "COMMAND ...", "checkpoints in a store", image_main }, { 0 }
+	{ "image", COMMANDS_FOLLOW, "checkpoints in a store", image_main }, { 0 }
 };
 
 int main(int argc, char **argv)

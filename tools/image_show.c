@@ -268,16 +268,23 @@ static struct json_object *image_json(const struct gmmap_image *image)
 
 int image_show(int argc, char **argv)
 {
-	static const struct option long_options[] = { STORE_OPTIONS, { 0 } };
+	static const struct option long_options[] = { { "svg", required_argument, NULL, 's' },
+						      STORE_OPTIONS,
+						      { 0 } };
 	struct store_options options;
 	struct gmmap_image_error error;
 	struct gmmap_image *image;
+	const char *svg = NULL;
 	int option;
 
 	store_options_init(&options);
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		if (!store_option(&options, option))
+		if (option == 's')
+			svg = optarg;
+		else if (!store_option(&options, option))
 			return COMMAND_USAGE;
+	if (svg)
+		return show_sharing(options.store, svg, argv + optind, argc - optind);
 	if (optind + 1 != argc)
 		return usage_error("name one image");
 	if (gmmap_image_open(options.store, argv[optind], GMMAP_IMAGE_WITHOUT_PACKS, &image,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xml.etree.ElementTree
 from pathlib import Path
 
 import dump
@@ -77,7 +78,7 @@ class Store:
 
 
 def sample(store, name="sample", base=None, size=512 << 10):
-    """An image with everything in it."""
+    """An image with everything in it but profiles."""
     gpu = store.file("gpu", store.bytes(size) + bytes(128 << 10) + store.bytes(12 << 10))
     cpu = store.file("cpu", store.bytes(size // 4))
     note = store.file("inventory.img", store.bytes(300))
@@ -185,6 +186,58 @@ def errors_name_the_remedy():
         expect(not list((store.path / "tmp").iterdir()), "something stayed in tmp/")
 
 
+def differences():
+    """diff tells what is in the same place, equal elsewhere, and different; show draws the sharing."""
+    with Store() as store:
+        old = store.bytes(16 << 16)
+        new = bytearray(old)
+        new[3 << 16:(3 << 16) + 10] = store.bytes(10)
+        store.gmmap("create", "old", "--bo", store.file("gpu", old))
+        store.gmmap("create", "new", "--base", "old", "--bo", store.file("gpu", new),
+                    "--bo", store.file("more", store.bytes(1 << 16)))
+        diff = store.json("diff", "old", "new")
+        expect(diff["shared_bytes"] == 15 << 16, f"in the same place: {diff}")
+        expect(diff["equal_bytes"] == 15 << 12, f"equal elsewhere: {diff}")
+        expect(diff["different_bytes"] == (1 << 12) + (1 << 16), f"different: {diff}")
+        expect(store.json("diff", "new", "old")["gone_objects"] == 1, "an object is gone")
+        expect(store.json("diff", "old", "old")["different_bytes"] == 0, "diff with itself")
+        picture = store.dir / "picture.svg"
+        store.gmmap("show", "--svg", picture)
+        root = xml.etree.ElementTree.parse(picture).getroot()
+        fills = [e.get("fill") for e in root.iter() if e.tag.endswith("rect") and len(e)]
+        expect(len(fills) == 3 and len(set(fills)) == 2, f"bars: {fills}")
+
+
+def profiles():
+    """Profiles are added, merged, shown in order of time, and belong to their image."""
+    with Store() as store:
+        sample(store)
+        sample(store, "other")
+        one = store.file("one", b"100 object 0 0 0x10000\n50 memory 0 0x1000 4096\n"
+                                b"200 object 0 0x10000 0x20000\n")
+        two = store.file("two", b"300 object 0 100 1\n60 memory 0 0x1000 4096\n")
+        store.gmmap("profile", "add", "sample", "one", one)
+        store.gmmap("profile", "add", "sample", "two", two)
+        store.gmmap("profile", "merge", "sample", "both", "one", "two")
+        lines = [line for line in store.gmmap("profile", "show", "sample", "both").splitlines()
+                 if line[0] != "#"]
+        expect(lines == ["55 memory 0 0x1000 0x1000 2", "200 object 0 0 0x10000 2",
+                         "200 object 0 0x10000 0x20000 1"], f"merged: {lines}")
+        bad = store.file("bad", b"1 object 0 0 0x10000000\n")
+        store.gmmap("profile", "add", "sample", "bad", bad, status=1)
+        bad.write_bytes(b"1 nonsense\n")
+        expect("line 1" in store.gmmap("profile", "add", "sample", "bad", bad, status=1), "bad line")
+        expect(store.gmmap("profile", "ls", "sample").split() == ["both", "one", "two"], "profile ls")
+        folder = store.path / "images/sample/profiles"
+        (store.path / "images/other/profiles/one").write_bytes((folder / "one").read_bytes())
+        expect("another image" in store.gmmap("profile", "show", "other", "one", status=1), "swap")
+        store.gmmap("verify", "other", status=1)
+        (folder / "one").rename(folder / "three")
+        expect("another one" in store.gmmap("profile", "show", "sample", "three", status=1), "rename")
+        store.gmmap("profile", "rm", "sample", "three")
+        expect(store.json("verify", "sample")["damaged"] == 0, "verify")
+
+
 def same_folders(one, other):
     names = sorted(path.name for path in one.iterdir())
     expect(names == sorted(path.name for path in other.iterdir()), f"{names}: other files")
@@ -273,11 +326,12 @@ def corrupt(store, rng, files):
         path.write_bytes(other_data)
         other.write_bytes(data)
         return f"{kind} {path.name} {other.name}", [(path, data), (other, other_data)]
-    if kind == "remove":
+    # An image without its profiles is whole.
+    if kind == "remove" and path.parent.name != "profiles":
         path.unlink()
         return f"{kind} {path.name}", [(path, data)]
     damaged = bytearray(data)
-    if kind == "flip":
+    if kind in ("flip", "remove"):
         damaged[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     elif kind == "truncate":
         del damaged[rng.randrange(len(data)):]
@@ -298,6 +352,8 @@ def verify_finds_every_corruption():
     with Store() as store:
         sample(store, "base", size=128 << 10)
         sample(store, "app", "base", size=128 << 10)
+        lines = store.file("lines", b"1 object 0 0 0x10000\n2 memory 0 0x400000 0x1000\n")
+        store.gmmap("profile", "add", "app", "first", lines)
         files = store.files()
         rng = random.Random(SEED)
         for i in range(CORRUPTIONS):
@@ -399,7 +455,8 @@ def fuzz():
 
 
 SCENARIOS = [test_programs, commands, sharing, digests_are_those_of_fsverity,
-             errors_name_the_remedy, import_and_export, broken_dumps_are_refused, killed_at_every_step,
+             errors_name_the_remedy, differences, profiles,
+             import_and_export, broken_dumps_are_refused, killed_at_every_step,
              no_space_at_every_step, verify_finds_every_corruption, fuzz]
 
 
