@@ -50,6 +50,7 @@ soak-list:
 bench: vgpu
 	bench/vgpu/run
 	bench/shader/run
+	bench/fault/run
 
 lint:
 	selftests/lint
