@@ -25,6 +25,7 @@ void gmmap_client_init(struct gmmap_client *client, struct gmmap_process *proces
 	INIT_LIST_HEAD(&client->fills);
 	INIT_LIST_HEAD(&client->idle_slots);
 	INIT_DELAYED_WORK(&client->retry, gmmap_load_retry);
+	gmmap_prefault_init(client);
 	for (i = 0; i < GMMAP_SLOTS; i++) {
 		struct gmmap_slot *slot = &client->slots[i];
 
@@ -44,6 +45,7 @@ void gmmap_client_destroy(struct gmmap_client *client)
 {
 	unsigned int i;
 
+	gmmap_prefault_stop(client);
 	cancel_delayed_work_sync(&client->retry);
 	for (i = 0; i < GMMAP_SLOTS; i++) {
 		cancel_work_sync(&client->slots[i].work);

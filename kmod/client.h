@@ -12,6 +12,7 @@
 #include <linux/workqueue.h>
 
 #include "load.h"
+#include "prefault.h"
 
 struct gmmap_gpu;
 struct gmmap_process;
@@ -53,6 +54,7 @@ struct gmmap_slot {
  * @idle_slots: struct gmmap_slot
  * @slots: the workers
  * @retry: moves @delayed to @demand
+ * @prefault: for faults that no mapping wants; guards itself
  *
  * Guarded by gmmap_gpu.lock, if not said otherwise.
  */
@@ -69,6 +71,7 @@ struct gmmap_client {
 	struct list_head idle_slots;
 	struct gmmap_slot slots[GMMAP_SLOTS];
 	struct delayed_work retry;
+	struct gmmap_prefault prefault;
 };
 
 void gmmap_client_init(struct gmmap_client *client, struct gmmap_process *process,

@@ -22,6 +22,7 @@ void gmmap_gpu_init(struct gmmap_gpu *gpu, const struct gmmap_gpu_ops *ops)
 
 	gpu->ops = ops;
 	mt_init_flags(&gpu->ranges, MT_FLAGS_USE_RCU);
+	xa_init_flags(&gpu->clients, XA_FLAGS_LOCK_IRQ);
 	spin_lock_init(&gpu->lock);
 	hash_init(gpu->loads);
 	for (i = 0; i < GMMAP_CAM_ENTRIES; i++)
@@ -31,6 +32,7 @@ void gmmap_gpu_init(struct gmmap_gpu *gpu, const struct gmmap_gpu_ops *ops)
 /* Ends a GPU that gets no faults any more and has no clients. Context: may sleep. */
 void gmmap_gpu_destroy(struct gmmap_gpu *gpu)
 {
+	xa_destroy(&gpu->clients);
 	mtree_destroy(&gpu->ranges);
 }
 

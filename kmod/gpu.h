@@ -11,8 +11,10 @@
 #include <linux/list.h>
 #include <linux/maple_tree.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 
 #include "load.h"
+#include "prefault.h"
 
 struct gmmap_gpu;
 struct gmmap_mapping;
@@ -63,6 +65,9 @@ struct gmmap_gpu_ops {
 	/** @acknowledge: Has the waves of a fault try again. Any context. */
 	void (*acknowledge)(struct gmmap_gpu *gpu, u32 cam_index);
 
+	/** @pass_on: Gives an IV to the driver, see gmmap_prefault_take(). May sleep. */
+	void (*pass_on)(struct gmmap_gpu *gpu, void *iv);
+
 	/** @free: Frees a mapping that nobody refers to. May sleep. */
 	void (*free)(struct gmmap_mapping *mapping);
 };
@@ -88,16 +93,20 @@ struct gmmap_iv {
  * struct gmmap_gpu - see above
  * @ops: the glue
  * @ranges: struct gmmap_mapping by PASID and GPU address; see gmmap_range_key()
+ * @clients: struct gmmap_client by PASID, of those that have had a mapping
  * @lock: guards all below, the granule states of all mappings of the GPU, its clients, and struct
  *	gmmap_iv. Taken in the hard interrupt.
  * @ivs: by CAM index
+ * @cpu_faults: by CAM index
  * @loads: struct gmmap_load by mapping and chunk
  */
 struct gmmap_gpu {
 	const struct gmmap_gpu_ops *ops;
 	struct maple_tree ranges;
+	struct xarray clients;
 	spinlock_t lock; /* see above */
 	struct gmmap_iv ivs[GMMAP_CAM_ENTRIES];
+	struct gmmap_cpu_fault cpu_faults[GMMAP_CAM_ENTRIES];
 	DECLARE_HASHTABLE(loads, GMMAP_LOAD_HASH_BITS);
 };
 

@@ -3,6 +3,7 @@
 #ifndef GMMAP_PROCESS_H
 #define GMMAP_PROCESS_H
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
@@ -29,6 +30,7 @@ struct mem_cgroup;
  * @mm: for @notifier; constant
  * @pid: of the process, in the initial namespace; constant
  * @memcg: charged for what its loads read, or NULL; referenced, constant
+ * @prefaulting: how many references to the pages of @mm our threads have
  * @death: ends all mappings
  * @release: frees it
  * @lock: guards all below up to @dead
@@ -51,6 +53,7 @@ struct gmmap_process {
 	struct mm_struct *mm;
 	pid_t pid;
 	struct mem_cgroup *memcg;
+	atomic_t prefaulting;
 	struct work_struct death;
 	struct work_struct release;
 

@@ -91,6 +91,25 @@ TRACE_EVENT(gmmap_load,
 		  __entry->error)
 );
 
+TRACE_EVENT(gmmap_cpu_fault,
+	TP_PROTO(const struct gmmap_client *client, u64 address, int error),
+	TP_ARGS(client, address, error),
+	TP_STRUCT__entry(
+		__field(pid_t, pid)
+		__field(u32, gpu_id)
+		__field(u64, address)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->pid = client->process->pid;
+		__entry->gpu_id = client->gpu_id;
+		__entry->address = address;
+		__entry->error = error;
+	),
+	TP_printk("pid=%d gpu=%u address=0x%llx error=%d", __entry->pid, __entry->gpu_id,
+		  __entry->address, __entry->error)
+);
+
 TRACE_EVENT(gmmap_end,
 	TP_PROTO(const struct gmmap_mapping *mapping, int error),
 	TP_ARGS(mapping, error),

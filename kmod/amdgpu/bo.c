@@ -434,6 +434,9 @@ static struct gmmap_bo *create_bo(struct gmmap_kfd *kfd, const struct target *ta
 	ret = gmmap_extents_place(extents, target->start, target->length);
 	if (ret)
 		goto free;
+	ret = gmmap_prefault_start(&client->base, *amdgpu_vm__pasid(bo->vm));
+	if (ret)
+		goto free;
 	ret = gmmap_mapping_init(&bo->base, &client->base, extents, *amdgpu_vm__pasid(bo->vm),
 				 *kgd_mem__va(target->mem), mem_bytes(target->mem));
 	if (ret)

@@ -107,6 +107,7 @@ void gmmap_kfd_client_lose(struct gmmap_kfd_client *client)
 
 	gmmap_process_tell(client->base.process, &record);
 	gmmap_process_lose(client->base.process, &client->base);
+	gmmap_prefault_stop(&client->base);
 	/* Nothing is left to load, so no worker uses it. */
 	free_staging(client);
 }

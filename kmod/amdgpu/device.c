@@ -17,6 +17,7 @@
 
 /* Data of a fault's IV, see gmc_v9_0_process_interrupt(). */
 #define FAULT_RETRY		0x80		/* of src_data[1] */
+#define FAULT_WRITE		0x20		/* of src_data[1] */
 #define FAULT_ADDRESS_HIGH	0xf		/* of src_data[1] */
 #define FAULT_CAM_INDEX		0x3ff		/* of src_data[2] */
 
@@ -25,6 +26,7 @@
 #define GC_VERSION_MASK				0xffffff00
 
 static_assert(FAULT_CAM_INDEX < GMMAP_CAM_ENTRIES);
+static_assert(AMDGPU_ABI_SIZEOF_amdgpu_iv_entry <= GMMAP_MAX_IV_BYTES);
 
 static bool allow_untested;
 module_param(allow_untested, bool, 0444);
@@ -51,27 +53,50 @@ static bool is_retry_fault(struct amdgpu_device *adev, const struct amdgpu_iv_en
 	       *amdgpu_iv_entry__ih(entry) != amdgpu_device__irq_ih_soft(adev);
 }
 
+/* Context: RCU read lock held. */
+static bool take_fault(struct gmmap_device *device, struct amdgpu_iv_entry *entry)
+{
+	const u32 *data = amdgpu_iv_entry__src_data(entry);
+	struct gmmap_cpu_fault fault = {
+		.address = (u64)data[0] << 12 | (u64)(data[1] & FAULT_ADDRESS_HIGH) << 44,
+		.write = data[1] & FAULT_WRITE,
+	};
+	u32 pasid = *amdgpu_iv_entry__pasid(entry);
+	u32 cam_index = data[2] & FAULT_CAM_INDEX;
+
+	if (gmmap_gpu_fault(&device->base, pasid, fault.address, cam_index))
+		return true;
+	memcpy(fault.iv, entry, AMDGPU_ABI_SIZEOF_amdgpu_iv_entry);
+	return gmmap_prefault_take(&device->base, pasid, &fault, cam_index);
+}
+
 /* In place of gmc_v9_0_process_interrupt(). Context: hard interrupt or work of an IH ring. */
 static s32 process_interrupt(struct amdgpu_device *adev, struct amdgpu_irq_src *source,
 			     struct amdgpu_iv_entry *entry)
 {
-	const u32 *data = amdgpu_iv_entry__src_data(entry);
 	struct gmmap_device *device;
 	bool ours = false;
 
 	if (is_retry_fault(adev, entry)) {
-		u64 address = (u64)data[0] << 12 | (u64)(data[1] & FAULT_ADDRESS_HIGH) << 44;
-
 		rcu_read_lock();
 		device = find_device(adev);
 		if (device)
-			ours = gmmap_gpu_fault(&device->base, *amdgpu_iv_entry__pasid(entry),
-					       address, data[2] & FAULT_CAM_INDEX);
+			ours = take_fault(device, entry);
 		rcu_read_unlock();
 	}
 	if (ours)
 		return 1;
 	return amdgpu_call(gmc_v9_0_process_interrupt)(adev, source, entry);
+}
+
+/* As if the driver had put it in its own ring, whose entries it handles where it may sleep. */
+static void pass_on(struct gmmap_gpu *gpu, void *iv)
+{
+	struct amdgpu_device *adev = container_of(gpu, struct gmmap_device, base)->adev;
+	struct amdgpu_iv_entry *entry = iv;
+
+	*amdgpu_iv_entry__ih(entry) = amdgpu_device__irq_ih_soft(adev);
+	amdgpu_call(gmc_v9_0_process_interrupt)(adev, amdgpu_device__gmc_vm_fault(adev), entry);
 }
 
 static u32 gc_version(struct amdgpu_device *adev)
@@ -132,6 +157,7 @@ static const struct gmmap_gpu_ops gpu_ops = {
 	.map_granules = gmmap_bo_map_granules,
 	.restore = gmmap_bo_restore,
 	.acknowledge = acknowledge,
+	.pass_on = pass_on,
 	.free = gmmap_bo_free,
 };
 
