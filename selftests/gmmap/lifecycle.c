@@ -277,11 +277,12 @@ static void victim(unsigned int index)
 
 static void killed_with_faults_pending(void)
 {
+	const char *kills = getenv("KILLS");
 	uint64_t random = 9;
 	struct queue queue;
 	struct lazy lazy;
 
-	for (unsigned int i = 0; i < 12; i++) {
+	for (unsigned int i = 0; i < (kills ? strtoul(kills, NULL, 0) : 12); i++) {
 		struct process process = process_start(victim, i);
 
 		usleep((useconds_t)(100000 + pattern_below(&random, 600000)));
@@ -468,7 +469,7 @@ static const struct ksft_test tests[] = {
 	  LIMIT_S },
 	{ "export_loads_the_rest", export_loads_the_rest, LIMIT_S },
 	{ "file_is_closed_to_writers", file_is_closed_to_writers, LIMIT_S },
-	{ "killed_with_faults_pending", killed_with_faults_pending, LIMIT_S },
+	{ "killed_with_faults_pending", killed_with_faults_pending, 3000 },
 	{ "survives_memory_pressure", survives_memory_pressure, LIMIT_S },
 	{ "survives_eviction", survives_eviction, LIMIT_S },
 	{ "session_outlives_its_process", session_outlives_its_process, LIMIT_S },
