@@ -23,8 +23,8 @@
 #define ORDER_64K  4
 #define ORDER_2M   9
 
-/* Copies a part after the other, as the GPU comes to them; returns how many. */
-static uint32_t submit(struct bench *bench, uint64_t from, const struct kfd_bo *result, bool random)
+/* Copies a part after the other, as the GPU comes to them. */
+static void submit(struct bench *bench, uint64_t from, const struct kfd_bo *result, bool random)
 {
 	static uint32_t order[GRANULES];
 	uint32_t count = random ? RANDOM : GRANULES;
@@ -35,7 +35,6 @@ static uint32_t submit(struct bench *bench, uint64_t from, const struct kfd_bo *
 
 		queue_copy(&bench->queue, result->va + at, from + at, GRANULE_BYTES);
 	}
-	return count;
 }
 
 static void wait_lazily(struct bench *bench, uint32_t fence)
@@ -45,15 +44,16 @@ static void wait_lazily(struct bench *bench, uint32_t fence)
 	ksft_assert(queue_fence_done(&bench->queue, fence), "the GPU did not come to the end");
 }
 
-/* count NAME PATTERN MIB FAULTS US: between the two marks before this line. */
+/* count NAME PATTERN MIB-RESIDENT FAULTS US: between the two marks before this line. */
 static void count(struct bench *bench, const char *name, uint64_t from,
-		  const struct kfd_bo *result, bool random, uint64_t mapping)
+		  const struct kfd_bo *result, bool random, uint64_t mapping,
+		  struct svm_events *events)
 {
-	struct gmmap_stat stat = { 0 };
-	uint64_t begin, us, bytes;
+	uint64_t begin, us, bytes, faults;
+	struct gmmap_stat stat;
 	uint32_t fence;
 
-	bytes = (uint64_t)submit(bench, from, result, random) * GRANULE_BYTES;
+	submit(bench, from, result, random);
 	usleep(LOOK_US);
 	begin = ksft_now_us();
 	count_mark();
@@ -64,9 +64,14 @@ static void count(struct bench *bench, const char *name, uint64_t from,
 	if (mapping) {
 		session_stat(&bench->session, mapping, &stat);
 		bytes = stat.loaded_granules * GRANULE_BYTES;
+		faults = stat.faults;
+	} else {
+		svm_events_read(events);
+		bytes = events->to_vram_pages * 4096;
+		faults = events->faults;
 	}
 	printf("count %s %s %.2f %llu %llu\n", name, random ? "random" : "sequential",
-	       (double)bytes / MIB, (unsigned long long)stat.faults, (unsigned long long)us);
+	       (double)bytes / MIB, (unsigned long long)faults, (unsigned long long)us);
 	fflush(stdout);
 }
 
@@ -95,7 +100,8 @@ static void count_gmmap(struct bench *bench, const struct bench_file *file,
 	kfd_bo_alloc(&bench->kfd, &vram, BYTES, KFD_BO_VRAM);
 	mapping = session_map_file(&bench->session, &vram, fd, 0);
 	memset(result->cpu, 0, BYTES);
-	count(bench, direct ? "gmmap-direct" : "gmmap", vram.va, result, random, mapping);
+	count(bench, direct ? "gmmap-direct" : "gmmap", vram.va, result, random, mapping,
+	      NULL);
 	check(file, result, random);
 	session_try_unmap(&bench->session, mapping, GMMAP_UNMAP_ABANDON);
 	kfd_bo_free(&bench->kfd, &vram);
@@ -115,10 +121,8 @@ static void count_svm(struct bench *bench, const struct bench_file *file,
 	svm_set_granularity(&bench->kfd, memory, BYTES, order);
 	memset(result->cpu, 0, BYTES);
 	snprintf(name, sizeof(name), "svm-%uK", 4u << order);
-	count(bench, name, (uintptr_t)memory, result, random, 0);
+	count(bench, name, (uintptr_t)memory, result, random, 0, &events);
 	check(file, result, random);
-	svm_events_read(&events);
-	printf("events %u faults %u to-vram\n", events.faults, events.to_vram);
 	svm_events_close(&events);
 	svm_unmap(memory, BYTES);
 }

@@ -40,6 +40,7 @@ static void count_event(struct svm_events *events, const char *line)
 	unsigned int event;
 	unsigned int from;
 	unsigned int to;
+	unsigned long pages;
 	int offset;
 
 	if (sscanf(line, "%x %n", &event, &offset) != 1)
@@ -47,8 +48,9 @@ static void count_event(struct svm_events *events, const char *line)
 	if (event == KFD_SMI_EVENT_PAGE_FAULT_START) {
 		events->faults++;
 	} else if (event == KFD_SMI_EVENT_MIGRATE_START &&
-		   sscanf(line + offset, "%*s -%*d @%*x(%*x) %x->%x", &from, &to) == 2) {
+		   sscanf(line + offset, "%*s -%*d @%*x(%lx) %x->%x", &pages, &from, &to) == 3) {
 		events->to_vram += to != 0;
+		events->to_vram_pages += to ? pages : 0;
 		events->to_ram += to == 0;
 	}
 }

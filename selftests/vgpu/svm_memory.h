@@ -13,6 +13,7 @@ struct svm_events {
 	unsigned int faults;  /* of the GPU */
 	unsigned int to_vram; /* migrations */
 	unsigned int to_ram;
+	uint64_t to_vram_pages;
 };
 
 void svm_events_open(struct svm_events *events, struct kfd *kfd);
