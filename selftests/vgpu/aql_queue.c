@@ -9,7 +9,6 @@
 #include "ksft.h"
 #include "pattern.h"
 #include "queue.h"
-#include "shader.h"
 #include "waiter.h"
 
 #define SIGNALS     64
@@ -277,20 +276,6 @@ static void pm4_packet_completes_its_signal(void)
 }
 
 /* Without a shader engine a kernel must not seem to have run. */
-static void kernel_dispatch_runs(void)
-{
-	struct shader_result result;
-	struct bench bench;
-
-	bench_open(&bench);
-	if (bench.kfd.gpu.gfx_target_version != SHADER_GFX_TARGET_VERSION)
-		ksft_skip("the kernel is for gfx906");
-	result = shader_dispatch(&bench.queue);
-	bench_close(&bench);
-	ksft_assert(result.completed, "a dispatch did not complete");
-	ksft_assert(result.stored, "a dispatch completed without running");
-}
-
 static const struct ksft_test tests[] = {
 	{ "barrier_and_waits_for_all_signals", barrier_and_waits_for_all_signals, 0 },
 	{ "barrier_or_waits_for_one_signal", barrier_or_waits_for_one_signal, 0 },
@@ -303,7 +288,6 @@ static const struct ksft_test tests[] = {
 	{ "pm4_packets_copy_every_size", pm4_packets_copy_every_size, 300 },
 	{ "pm4_packets_on_a_small_ring", pm4_packets_on_a_small_ring, 0 },
 	{ "pm4_packet_completes_its_signal", pm4_packet_completes_its_signal, 0 },
-	{ "kernel_dispatch_runs", kernel_dispatch_runs, 0 },
 };
 
 int main(int argc, char **argv)

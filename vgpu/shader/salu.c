@@ -180,6 +180,16 @@ static int run_set_gpr_idx_on(struct wave *w, const struct instruction *in)
 	return WAVE_NEXT;
 }
 
+/* Trap handlers end the mode in which vector instructions are skipped; nobody begins it. */
+static int run_setvskip(struct wave *w, const struct instruction *in)
+{
+	uint32_t value = read_scalar32(w, in, in->src[0]);
+
+	if (value >> (read_scalar32(w, in, in->src[1]) & 31) & 1)
+		return illegal(w, in, "vector instructions cannot be skipped");
+	return WAVE_NEXT;
+}
+
 /* ---- hardware registers ---- */
 
 enum { HW_MODE = 1, HW_STATUS, HW_TRAPSTS, HW_HW_ID, HW_GPR_ALLOC, HW_LDS_ALLOC, HW_IB_STS,
