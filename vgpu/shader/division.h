@@ -41,7 +41,7 @@ INLINE float div_scale_f32(struct lanes *x, float a, float b, float c, unsigned 
 		result = a * 0x1p64f;
 	} else if (tiny_inverse && tiny_ratio) {
 		vcc = 1;
-		result = is_b ? a * 0x1p64f : a;
+		result = is_b ? a * 0x1p-64f : a;
 	} else if (tiny_inverse) {
 		result = a * 0x1p-64f;
 	} else if (tiny_ratio) {
@@ -77,7 +77,7 @@ INLINE double div_scale_f64(struct lanes *x, double a, double b, double c, unsig
 		result = a * 0x1p128;
 	} else if (tiny_inverse && tiny_ratio) {
 		vcc = 1;
-		result = is_b ? a * 0x1p128 : a;
+		result = is_b ? a * 0x1p-128 : a;
 	} else if (tiny_inverse) {
 		result = a * 0x1p-128;
 	} else if (tiny_ratio) {
@@ -88,6 +88,26 @@ INLINE double div_scale_f64(struct lanes *x, double a, double b, double c, unsig
 	}
 	x->carry_out[lane] = vcc;
 	return result;
+}
+
+/*
+ * The last step, which undoes the scaling that VCC tells of: c is the quotient before it, large if the
+ * denominator was scaled and small if the numerator was.
+ */
+INLINE float div_fmas_f32(float a, float b, float c, uint32_t vcc)
+{
+	double scale = exponent_f32(c) > 127 ? 0x1p64 : 0x1p-64;
+	double scaled = __builtin_fma((double)a, (double)b, (double)c) * scale;
+
+	return vcc ? (float)scaled : __builtin_fmaf(a, b, c);
+}
+
+INLINE double div_fmas_f64(double a, double b, double c, uint32_t vcc)
+{
+	double scale = exponent_f64(c) > 1023 ? 0x1p128 : 0x1p-128;
+	double sum = __builtin_fma(a, b, c);
+
+	return vcc ? sum * scale : sum;
 }
 
 /* a: the quotient, b: the denominator, c: the numerator. */

@@ -70,7 +70,7 @@ INLINE uint32_t half_of_double(double value, uint32_t flush, uint32_t mode)
 	uint64_t r = double_bits(rounded) & 0x7fffffffffffffff;
 	uint64_t re = r >> 52;
 	uint64_t normal = ((re - 1008) << 10 | (r >> 42 & 0x3ff));
-	uint64_t tiny = (uint64_t)(int64_t)(as_double(r) * 0x1p24);
+	uint64_t tiny = (uint64_t)(int64_t)(re < 1009 ? as_double(r) * 0x1p24 : 0.0);
 	uint64_t result = re < 1009 ? (flush ? 0 : tiny) : normal;
 	uint32_t rounding = MODE_ROUND_64(mode);
 	bool finite = (mode & MODE_FP16_OVFL) != 0 || rounding == 3 || rounding == (sign ? 1 : 2);
