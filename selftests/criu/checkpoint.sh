@@ -28,7 +28,7 @@ tables_of() { find "$work/$1" -name 'gmmap-[0-9]*.img' -size +4k | head -n 1; }
 
 criu_open
 tap_plan 16
-start worker 16 30
+start worker 8 30
 tap_check "the program runs" ready
 fds=$(render_fds)
 tap_check "a checkpoint leaves it running" dump one --leave-running

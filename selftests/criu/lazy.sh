@@ -20,7 +20,7 @@ sum() { awk -v pid="$pid" -v name="$1" '
 
 maps() { grep -q "gmmap: $1 buffers are loaded when" "$work/$2/restore.log"; }
 # A quarter of each buffer is zeros, which are present.
-most_is_absent() { [[ $(sum absent) -gt 300 ]]; }
+most_is_absent() { [[ $(sum absent) -gt 200 ]]; }
 nothing_is_absent() { [[ $(sum absent) -eq 0 ]]; }
 loads_the_rest() { wait_until 60 nothing_is_absent; }
 is_gone() { wait_until 20 gone "$pid"; }
@@ -36,7 +36,7 @@ refused() {
 mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 criu_open
 tap_plan 21
-start worker 24 30
+start worker 16 20
 tap_check "the program runs" ready
 tap_check "it is checkpointed" dump image
 reap
