@@ -43,8 +43,9 @@ static bool find_block(struct mm_struct *mm, u64 address, u64 *start, u64 *end)
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, address);
 	if (vma && userfaultfd_armed(vma)) {
-		*start = max(round_down(address, BLOCK_BYTES), (u64)vma->vm_start);
-		*end = min(round_down(address, BLOCK_BYTES) + BLOCK_BYTES, (u64)vma->vm_end);
+		*start = round_down(address, BLOCK_BYTES);
+		*end = min_t(u64, *start + BLOCK_BYTES, vma->vm_end);
+		*start = max_t(u64, *start, vma->vm_start);
 		armed = true;
 	}
 	mmap_read_unlock(mm);
