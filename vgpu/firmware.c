@@ -2,9 +2,9 @@
 /*
  * Stub firmware files.
  *
- * With fw_load_type=0 amdgpu checks that a file is as long as its header says, copies the payload
- * into the upload ports dword by dword and believes the version numbers. The model swallows the
- * uploads, so the payload is empty; the versions decide which features the driver uses.
+ * amdgpu checks that a file is as long as its header says and believes the version numbers. It
+ * hands the payload to the PSP or, with fw_load_type=0, copies it into upload ports dword by dword,
+ * which swallow it. Nothing executes it; the versions decide which features the driver uses.
  * Layouts: amdgpu_ucode.h (struct common_firmware_header and its users).
  */
 #include "firmware.h"
@@ -17,6 +17,7 @@
 
 #define FIRMWARE_BYTES	       512
 #define FIRMWARE_PAYLOAD_START 256
+#define FIRMWARE_PAYLOAD_BYTES (FIRMWARE_BYTES - FIRMWARE_PAYLOAD_START)
 
 /*
  * 0x200 is above every "CP firmware version too old" limit (gfx_v9_0_check_fw_write_wait); 145 is
@@ -25,6 +26,8 @@
 #define CP_VERSION	0x200
 #define RLC_VERSION	0x200
 #define SDMA_VERSION	145
+#define ASD_VERSION	0x200
+#define TA_VERSION	0x200
 #define FEATURE_VERSION 50
 
 struct common_header {
@@ -55,6 +58,24 @@ struct sdma_header_v1_0 {
 	uint32_t jt_size;
 };
 
+struct psp_part {
+	uint32_t fw_version;
+	uint32_t offset_bytes;
+	uint32_t size_bytes;
+};
+
+/* In the sOS's file the payload is the system driver, up to offset_bytes, and the sOS. */
+struct psp_header_v1_0 {
+	struct common_header common;
+	struct psp_part sos;
+};
+
+/* All sizes 0: there are no trusted applications. */
+struct ta_header_v1_0 {
+	struct common_header common;
+	struct psp_part xgmi, ras, hdcp, dtm, securedisplay;
+};
+
 /* Minor version 0: minor version 1 would make the driver load save/restore lists. */
 struct rlc_header_v2_0 {
 	struct common_header common;
@@ -81,6 +102,8 @@ struct rlc_header_v2_0 {
 _Static_assert(sizeof(struct gfx_header_v1_0) == 44, "layout of amdgpu_ucode.h");
 _Static_assert(sizeof(struct sdma_header_v1_0) == 48, "layout of amdgpu_ucode.h");
 _Static_assert(sizeof(struct rlc_header_v2_0) == 104, "layout of amdgpu_ucode.h");
+_Static_assert(sizeof(struct psp_header_v1_0) == 44, "layout of amdgpu_ucode.h");
+_Static_assert(sizeof(struct ta_header_v1_0) == 92, "layout of amdgpu_ucode.h");
 
 union image {
 	uint8_t bytes[FIRMWARE_BYTES];
@@ -88,9 +111,11 @@ union image {
 	struct gfx_header_v1_0 gfx;
 	struct sdma_header_v1_0 sdma;
 	struct rlc_header_v2_0 rlc;
+	struct psp_header_v1_0 psp;
+	struct ta_header_v1_0 ta;
 };
 
-enum kind { KIND_CP, KIND_RLC, KIND_SDMA };
+enum kind { KIND_CP, KIND_RLC, KIND_SDMA, KIND_SOS, KIND_ASD, KIND_TA };
 
 static const struct {
 	const char *name;
@@ -100,6 +125,8 @@ static const struct {
 	{ "vega20_ce.bin", KIND_CP },	  { "vega20_mec.bin", KIND_CP },
 	{ "vega20_mec2.bin", KIND_CP },	  { "vega20_rlc.bin", KIND_RLC },
 	{ "vega20_sdma.bin", KIND_SDMA }, { "vega20_sdma1.bin", KIND_SDMA },
+	{ "vega20_sos.bin", KIND_SOS },	  { "vega20_asd.bin", KIND_ASD },
+	{ "vega20_ta.bin", KIND_TA },
 };
 
 static void fill_common(union image *image, uint16_t major, uint32_t header_bytes, uint32_t version)
@@ -110,8 +137,23 @@ static void fill_common(union image *image, uint16_t major, uint32_t header_byte
 	image->common.header_version_major = major;
 	image->common.ip_version_major = 9;
 	image->common.ucode_version = version;
-	image->common.ucode_size_bytes = FIRMWARE_BYTES - FIRMWARE_PAYLOAD_START;
+	image->common.ucode_size_bytes = FIRMWARE_PAYLOAD_BYTES;
 	image->common.ucode_array_offset_bytes = FIRMWARE_PAYLOAD_START;
+	memcpy(image->bytes + FIRMWARE_PAYLOAD_START, FIRMWARE_MARK, sizeof(FIRMWARE_MARK));
+}
+
+static void fill_sos(union image *image)
+{
+	const struct psp_part sos = {
+		.fw_version = FIRMWARE_SOS_VERSION,
+		.offset_bytes = FIRMWARE_PAYLOAD_BYTES / 2,
+		.size_bytes = FIRMWARE_PAYLOAD_BYTES / 2,
+	};
+
+	fill_common(image, 1, sizeof(image->psp), FIRMWARE_SOS_VERSION);
+	image->psp.sos = sos;
+	memcpy(image->bytes + FIRMWARE_PAYLOAD_START + sos.offset_bytes, FIRMWARE_MARK,
+	       sizeof(FIRMWARE_MARK));
 }
 
 static void fill_image(union image *image, enum kind kind)
@@ -133,6 +175,16 @@ static void fill_image(union image *image, enum kind kind)
 		image->rlc.reg_list_array_offset_bytes = FIRMWARE_PAYLOAD_START;
 		image->rlc.reg_list_format_separate_array_offset_bytes = FIRMWARE_PAYLOAD_START;
 		image->rlc.reg_list_separate_array_offset_bytes = FIRMWARE_PAYLOAD_START;
+		break;
+	case KIND_SOS:
+		fill_sos(image);
+		break;
+	case KIND_ASD:
+		fill_common(image, 1, sizeof(image->psp), ASD_VERSION);
+		image->psp.sos.fw_version = FEATURE_VERSION;
+		break;
+	case KIND_TA:
+		fill_common(image, 1, sizeof(image->ta), TA_VERSION);
 		break;
 	}
 }

@@ -4,6 +4,7 @@
 #include "mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,6 +38,13 @@ void mem_fini(struct mem *mem)
 	free(mem->ranges);
 	munmap(mem->vram, mem->vram_bytes);
 	close(mem->vram_fd);
+}
+
+void mem_lose_vram(struct mem *mem)
+{
+	if (fallocate(mem->vram_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		      (off_t)mem->vram_bytes))
+		memset(mem->vram, 0, mem->vram_bytes);
 }
 
 /* The first range that ends behind iova. */

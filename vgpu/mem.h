@@ -48,6 +48,8 @@ struct span {
 
 int mem_init(struct mem *mem, uint64_t vram_bytes);
 void mem_fini(struct mem *mem);
+/* Afterwards VRAM reads as zeros, also through the client's mapping of it. */
+void mem_lose_vram(struct mem *mem);
 
 /* Bookkeeping for vfio_user_ops; fd is consumed. -EEXIST on overlap, -EINVAL on a bad range. */
 int mem_dma_map(struct mem *mem, uint64_t iova, uint64_t bytes, int fd, uint64_t fd_offset,

@@ -5,8 +5,7 @@
 
 #include "vgpu.h"
 
-#define SCRATCH_7_ASIC_INIT_COMPLETE 0x200u /* ATOM_S7_ASIC_INIT_COMPLETE_MASK: no posting */
-#define ALL_DONE		     0xffffffffu
+#define ALL_DONE 0xffffffffu
 
 /* MM_INDEX and MM_DATA reach every register, and VRAM that no BAR shows. */
 static bool mm_vram(struct vgpu *dev, uint64_t *offset)
@@ -28,8 +27,8 @@ static uint32_t mm_data_read(struct vgpu *dev, uint32_t reg)
 
 	if (!mm_vram(dev, &offset)) {
 		offset &= ~3ULL;
-		return offset == reg || offset == MM_INDEX ? reg_get(dev, (uint32_t)offset) :
-							     reg_read(dev, (uint32_t)offset);
+		return offset == reg || offset == MM_INDEX ? reg_get(dev, (uint32_t)offset)
+							   : reg_read(dev, (uint32_t)offset);
 	}
 	span = mem_span(&dev->mem, offset, false, false);
 	mem_read(&dev->mem, &span, 0, &value, sizeof(value));
@@ -106,8 +105,8 @@ static const struct reg_handler rom_data = { .read = rom_data_read };
 void nbio_init(struct vgpu *dev)
 {
 	static const uint32_t constants[] = {
-		RCC_CONFIG_MEMSIZE, RCC_IOV_FUNC_IDENTIFIER, MP0_SMN_C2PMSG_33, MP0_SMN_C2PMSG_81,
-		GRBM_STATUS, GRBM_STATUS2, RLC_SERDES_CU_MASTER_BUSY, RLC_SERDES_NONCU_MASTER_BUSY,
+		RCC_CONFIG_MEMSIZE, RCC_IOV_FUNC_IDENTIFIER,   GRBM_STATUS,
+		GRBM_STATUS2,	    RLC_SERDES_CU_MASTER_BUSY, RLC_SERDES_NONCU_MASTER_BUSY,
 	};
 	struct reg_file *regs = &dev->regs;
 
@@ -129,7 +128,4 @@ void nbio_init(struct vgpu *dev)
 void nbio_reset(struct vgpu *dev)
 {
 	reg_set(dev, RCC_CONFIG_MEMSIZE, (uint32_t)(dev->mem.vram_bytes >> 20));
-	reg_set(dev, BIOS_SCRATCH_7, SCRATCH_7_ASIC_INIT_COMPLETE);
-	/* amdgpu_discovery waits for this bit before it looks at anything else. */
-	reg_set(dev, MP0_SMN_C2PMSG_33, MP0_VBIOS_READY);
 }

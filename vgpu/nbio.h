@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Registers outside of the engines: bus interface, HDP, ATHUB, RLC, MP0, SMUIO. */
+/* Registers outside of the engines: bus interface, HDP, ATHUB, RLC, SMUIO. */
 #ifndef VGPU_NBIO_H
 #define VGPU_NBIO_H
 

@@ -2,13 +2,14 @@
 /*
  * The video BIOS image.
  *
- * amdgpu refuses to bind without an ATOM BIOS. It never runs code from it here (the command table
- * is empty and BIOS_SCRATCH_7 says that the board is posted), it only reads data tables. So the
- * image is a PCI expansion ROM header, the ATOM headers and the few tables that are looked at.
- * Layouts: amdgpu's atom.h and atomfirmware.h.
+ * amdgpu refuses to bind without an ATOM BIOS. It reads data tables and, when the board was not
+ * posted since it was reset, interprets one command table, ASIC_Init. So the image is a PCI
+ * expansion ROM header, the ATOM headers and the few tables that are looked at. Layouts: amdgpu's
+ * atom.h and atomfirmware.h; the code of command tables: atom.c.
  */
 #include "rom.h"
 #include "pci.h"
+#include "regs.h"
 
 #include <string.h>
 
@@ -35,10 +36,14 @@
 #define SMU_INFO_START	       0x600
 #define VRAM_USAGE_START       0x700
 #define GFX_INFO_START	       0x800
+#define ASIC_INIT_START	       0x900
 #define INDIRECT_ACCESS_START  0xa00
 
 #define COMMAND_MASTER_ENTRIES 81
 #define DATA_MASTER_ENTRIES    35
+
+/* Position in atom_master_list_of_command_functions_v2_1. */
+#define COMMAND_ASIC_INIT 0
 
 /* Positions in atom_master_list_of_data_tables_v2_1. umc_info is absent: it would turn RAS on. */
 #define DATA_FIRMWAREINFO    4
@@ -164,6 +169,26 @@ struct PACKED indirect_access_v1_1 {
 	uint32_t program; /* the register access program: empty */
 };
 
+/* A command table that sets a register: "board posted" is all that there is to do. */
+struct PACKED asic_init {
+	struct atom_table_header header;
+	uint8_t workspace_bytes;
+	uint8_t parameter_bytes;
+	struct PACKED {
+		uint8_t opcode;
+		uint8_t attribute;
+		uint16_t register_dword;
+		uint32_t value;
+	} move;
+	uint8_t end;
+};
+
+#define ATOM_OP_MOVE_REG	1
+#define ATOM_OP_EOT		91
+#define ATOM_ARG_IMM_DWORD	5
+#define ASIC_INIT_PARAMETERS	8      /* engine clock and memory clock */
+#define ASIC_INIT_COMPLETE_MASK 0x200u /* ATOM_S7_ASIC_INIT_COMPLETE_MASK */
+
 _Static_assert(sizeof(struct pcir) == 24, "PCI Firmware Specification: 24 bytes");
 _Static_assert(sizeof(struct atom_rom_header) == 0x24, "atom.h: ATOM_ROM_HEADER");
 _Static_assert(offsetof(struct firmwareinfo_v3_1, bios_scratch_reg_startaddr) == 0x18,
@@ -220,6 +245,7 @@ static void put_atom_masters(uint8_t *rom)
 	};
 	const struct command_master commands = {
 		.header = table_header(sizeof(commands), 2, 1),
+		.offsets = { [COMMAND_ASIC_INIT] = ASIC_INIT_START },
 	};
 	const struct data_master data = {
 		.header = table_header(sizeof(data), 2, 1),
@@ -236,6 +262,19 @@ static void put_atom_masters(uint8_t *rom)
 	put(rom, ATOM_HEADER_START, &header, sizeof(header));
 	put(rom, COMMAND_MASTER_START, &commands, sizeof(commands));
 	put(rom, DATA_MASTER_START, &data, sizeof(data));
+}
+
+static void put_asic_init(uint8_t *rom)
+{
+	const struct asic_init table = {
+		.header = table_header(sizeof(table), 2, 1),
+		.parameter_bytes = ASIC_INIT_PARAMETERS,
+		.move = { ATOM_OP_MOVE_REG, ATOM_ARG_IMM_DWORD, BIOS_SCRATCH_7 / 4,
+			  ASIC_INIT_COMPLETE_MASK },
+		.end = ATOM_OP_EOT,
+	};
+
+	put(rom, ASIC_INIT_START, &table, sizeof(table));
 }
 
 static void put_board_tables(uint8_t *rom)
@@ -302,6 +341,7 @@ void rom_generate(uint8_t *rom, size_t bytes)
 	memset(rom, 0, bytes);
 	put_rom_header(rom, bytes);
 	put_atom_masters(rom);
+	put_asic_init(rom);
 	put_board_tables(rom);
 	put_gfx_info(rom);
 	for (i = 0; i < bytes; i++)

@@ -44,6 +44,7 @@ int vgpu_init(struct vgpu *dev, uint64_t vram_bytes, uint64_t seed, unsigned int
 	pci_config_init(&dev->pci, vram_bytes);
 	rom_generate(dev->rom, sizeof(dev->rom));
 	nbio_init(dev);
+	psp_init(dev);
 	gmc_init(dev);
 	ih_init(dev);
 	sdma_init(dev);
@@ -71,6 +72,7 @@ void vgpu_reset(struct vgpu *dev)
 	ih_reset(dev);
 	memset(dev->regs.value, 0, sizeof(dev->regs.value));
 	nbio_reset(dev);
+	psp_reset(dev);
 	gmc_reset(dev);
 	cp_reset(dev);
 }
@@ -176,13 +178,18 @@ int vgpu_region_write(struct vgpu *dev, unsigned int region, uint64_t offset, co
 
 uint64_t vgpu_run(struct vgpu *dev)
 {
-	uint64_t waves = shader_poll(dev, now_ns());
-	uint64_t next = sched_run(dev, RUN_BUDGET_NS);
-	uint64_t now = now_ns();
-	uint64_t stopping = cp_poll(dev);
+	uint64_t waves, next, now, stopping;
+
+	psp_poll(dev);
+	waves = shader_poll(dev, now_ns());
+	next = sched_run(dev, RUN_BUDGET_NS);
+	now = now_ns();
+	stopping = cp_poll(dev);
 	/* After the queues, because those set these timers. */
 	uint64_t msi = ih_poll(dev, now), slice = hws_poll(dev, now);
 
+	if (dev->psp.reset_wanted)
+		return 0;
 	if (msi < next)
 		next = msi;
 	if (waves < next)

@@ -18,6 +18,7 @@
 #include "link.h"
 #include "mem.h"
 #include "pci.h"
+#include "psp.h"
 #include "queue.h"
 #include "reg.h"
 #include "sched.h"
@@ -50,6 +51,7 @@ struct vgpu {
 	struct cam cam;
 	struct sdma sdma[SDMA_ENGINES];
 	struct cp cp;
+	struct psp psp;
 	struct hws hws;
 	struct sched sched;
 	struct link link;

@@ -109,8 +109,22 @@ static void the_image_is_an_atom_bios(void **state)
 	assert_string_equal(rom + get16(header + 0x10), "VIRTUAL-MI50");
 	commands = rom + get16(header + 0x1e);
 	assert_int_equal(get16(commands), 4 + 162);
-	for (i = 4; i < get16(commands); i++)
+	for (i = 6; i < get16(commands); i++)
 		assert_int_equal(commands[i], 0);
+}
+
+/* Interpreted as atom.c does: "move to register, 32-bit immediate", "end". */
+static void asic_init_says_that_the_board_is_posted(void **state)
+{
+	static const uint8_t code[] = { 1, 5, 0x53, 0, 0, 2, 0, 0, 91 };
+	const uint8_t *header = rom + get16(rom + 0x48);
+	const uint8_t *table = rom + get16(rom + get16(header + 0x1e) + 4);
+
+	(void)state;
+	assert_int_equal(get16(table), 6 + sizeof(code));
+	assert_int_equal(table[4], 0);	/* workspace */
+	assert_int_equal(table[5], 8);	/* parameters */
+	assert_memory_equal(table + 6, code, sizeof(code));
 }
 
 /* amdgpu_fru_eeprom.c and amdgpu_ras_eeprom.c look for these in the part number. */
@@ -182,7 +196,7 @@ static void read_firmware(const char *dir, const char *name, uint8_t *data)
 	assert_int_equal(get32(data), 512); /* amdgpu_ucode_validate() */
 	assert_int_equal(get16(data + 12), 9);
 	assert_int_equal(get32(data + 20) + get32(data + 24), 512);
-	assert_int_equal(get32(data + 32), 50);
+	assert_string_equal((char *)data + get32(data + 24), FIRMWARE_MARK);
 }
 
 static void check_firmware(const char *dir, const char *name, unsigned int header_bytes,
@@ -195,6 +209,29 @@ static void check_firmware(const char *dir, const char *name, unsigned int heade
 	assert_int_equal(get16(data + 8), major);
 	assert_int_equal(get16(data + 10), 0);
 	assert_int_equal(get32(data + 16), version);
+	assert_int_equal(get32(data + 32), 50);
+}
+
+/* psp_init_sos_base_fw(): the system driver up to an offset, the sOS behind it. */
+static void check_sos(const char *dir)
+{
+	uint8_t data[513];
+
+	read_firmware(dir, "sos", data);
+	assert_int_equal(get16(data + 8), 1);
+	assert_true(get32(data + 16) < 0x80067); /* from there on resets are by BACO */
+	assert_string_equal((char *)data + get32(data + 24) + get32(data + 36), FIRMWARE_MARK);
+	assert_int_equal(get32(data + 36) + get32(data + 40), get32(data + 20));
+}
+
+static void check_ta(const char *dir)
+{
+	uint8_t data[513];
+
+	read_firmware(dir, "ta", data);
+	assert_int_equal(get16(data + 8), 1);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(get32(data + 32 + 12 * i + 8), 0);
 }
 
 static void firmware_headers_pass_the_driver(void **state)
@@ -211,6 +248,9 @@ static void firmware_headers_pass_the_driver(void **state)
 	check_firmware(dir, "sdma", 48, 1, 145);
 	check_firmware(dir, "sdma1", 48, 1, 145);
 	check_firmware(dir, "rlc", 104, 2, 0x200);
+	check_firmware(dir, "asd", 44, 1, 0x200);
+	check_sos(dir);
+	check_ta(dir);
 	assert_int_equal(rmdir(dir), 0); /* nothing else was written */
 	assert_int_equal(firmware_write(dir), -ENOENT);
 }
@@ -223,6 +263,7 @@ int main(void)
 		T(the_image_is_an_expansion_rom),
 		T(every_size_has_its_checksum),
 		T(the_image_is_an_atom_bios),
+		T(asic_init_says_that_the_board_is_posted),
 		T(the_part_number_means_no_eeprom),
 		T(firmwareinfo_tells_the_scratch_registers),
 		T(gfx_info_tells_the_shape),

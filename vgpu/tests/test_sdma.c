@@ -212,6 +212,7 @@ static void a_poll_reads_registers_and_flushes_the_hdp(void **state)
 
 	start_sdma(d, &r, 0, 0, 0, RING);
 	EMIT(&r, 8 | 3u << 28 | 1u << 26, GPU_HDP_FLUSH_DONE, GPU_HDP_FLUSH_REQ, 0x40, 0x40, 0);
+	reg_out(d, BIOS_SCRATCH_7, 0x200);
 	EMIT(&r, 8 | 3u << 28, BIOS_SCRATCH_7, 0, 0x200, 0xffffffff, 0);
 	assert_done(&r);
 	assert_int_equal(reg_in(d, GPU_HDP_FLUSH_REQ), 0x40);
