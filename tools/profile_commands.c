@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "command.h"
 #include "image_internal.h"
-#include "profile.h"
+#include "profile_writer.h"
 #include "table.h"
 
 static const char *const space_names[] = {

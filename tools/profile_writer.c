@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "profile.h"
+#include "profile_writer.h"
 #include "store_internal.h"
 #include "table.h"
 

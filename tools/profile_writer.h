@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Profiles: written beside an image, and several recordings made one. In libgmmap-store.a. */
-#ifndef GMMAP_PROFILE_H
-#define GMMAP_PROFILE_H
+#ifndef GMMAP_PROFILE_WRITER_H
+#define GMMAP_PROFILE_WRITER_H
 
 #include "gmmap-image.h"
 
