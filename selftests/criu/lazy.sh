@@ -68,7 +68,11 @@ tap_check "its content is that" check
 kill -9 "$pid"
 reap
 
-exec {writer}>>"$(echo "$work"/image/gmmap-pages-*.img)"
+# The module lets nobody write to a file until a second after its last mapping has ended.
+pages=$(echo "$work"/image/gmmap-pages-*.img)
+may_be_written() { : >>"$pages"; } 2>/dev/null
+wait_until 20 may_be_written
+exec {writer}>>"$pages"
 tap_check "content that is open for writing" refused image "mapping the buffer .*busy"
 exec {writer}>&-
 export GMMAP_RESTORE_MODE=eagerly
