@@ -4,6 +4,7 @@
  * is assembled with llvm-mc -triple=amdgcn -mcpu=gfx906.
  */
 #define _GNU_SOURCE
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -117,14 +118,27 @@ static void a_dispatch_stores_a_value(void)
 	gpu_close(&kfd, &queue);
 }
 
-/* More waves than the GPU holds, each on an absent page of its own, each page a fault of its own.
+/*
+ * More waves than the 2,560 that are in residence at once, each on an absent page of its own, each
+ * page a fault of its own. WAVES in the environment says how many.
  */
-#define GATHER_GROUPS 10000u
+#define GATHER_WAVES 3000u
+#define MAX_WAVES    20000u
 
-static void ten_thousand_waves_fault(void)
+static uint32_t wanted_waves(void)
 {
-	uint64_t in_bytes = (uint64_t)GATHER_GROUPS * PAGE_BYTES;
-	uint64_t out_bytes = 4ULL * GATHER_GROUPS * WAVE_ITEMS;
+	const char *value = getenv("WAVES");
+	unsigned long waves = value ? strtoul(value, NULL, 0) : GATHER_WAVES;
+
+	ksft_assert(waves && waves <= MAX_WAVES, "WAVES=%s is not 1 to %u", value, MAX_WAVES);
+	return (uint32_t)waves;
+}
+
+static void every_wave_faults(void)
+{
+	uint32_t waves = wanted_waves();
+	uint64_t in_bytes = (uint64_t)waves * PAGE_BYTES;
+	uint64_t out_bytes = 4ULL * waves * WAVE_ITEMS;
 	struct shader_kernel kernel;
 	struct svm_events events;
 	uint32_t *in, *out;
@@ -139,7 +153,7 @@ static void ten_thousand_waves_fault(void)
 	pattern_fill((uint8_t *)in, in_bytes, 5);
 	svm_set_granularity(&kfd, in, in_bytes, 0);
 	shader_load(&kernel, &kfd, &gather_code);
-	shader_dispatch(&kernel, &queue, GATHER_GROUPS, WAVE_ITEMS, 0,
+	shader_dispatch(&kernel, &queue, waves, WAVE_ITEMS, 0,
 			(const uint64_t[]){ (uintptr_t)in, (uintptr_t)out });
 	for (unsigned int i = 0; i < KERNEL_MS / 10 && !shader_is_done(&kernel); i++) {
 		svm_events_read(&events);
@@ -147,8 +161,9 @@ static void ten_thousand_waves_fault(void)
 	}
 	ksft_assert(shader_is_done(&kernel), "the dispatch does not complete");
 	svm_events_read(&events);
-	ksft_print("%u faults, %u migrations to VRAM", events.faults, events.to_vram);
-	for (uint32_t group = 0; group < GATHER_GROUPS; group++) {
+	ksft_print("%u waves, %u faults, %u migrations to VRAM", waves, events.faults,
+		   events.to_vram);
+	for (uint32_t group = 0; group < waves; group++) {
 		const uint32_t *page = in + (uint64_t)group * PAGE_BYTES / 4;
 
 		for (uint32_t item = 0; item < WAVE_ITEMS; item++)
@@ -232,7 +247,7 @@ static void stopped_kernels_go_on_where_they_were(void)
 static const struct ksft_test tests[] = {
 	{ "a_dispatch_stores_a_value", a_dispatch_stores_a_value, 0 },
 	{ "stopped_kernels_go_on_where_they_were", stopped_kernels_go_on_where_they_were, 600 },
-	{ "ten_thousand_waves_fault", ten_thousand_waves_fault, 600 },
+	{ "every_wave_faults", every_wave_faults, 600 },
 };
 
 int main(int argc, char **argv)
